@@ -291,7 +291,7 @@ type Meta struct {
 	GlobalEndpoint  string
 	// Bearer says that requests may carry a bearer token instead of a signature.
 	Bearer bool
-	// Operations counts the service's operations.
+	// Operations counts the service's operations, also where they are not loaded.
 	Operations int
 }
 
@@ -345,7 +345,9 @@ func (s *Service) Link() {
 		}
 	}
 	markChecked(s.Shapes)
-	s.Meta.Operations = len(s.Operations)
+	if len(s.Operations) > 0 {
+		s.Meta.Operations = len(s.Operations)
+	}
 }
 
 // Op is a typed descriptor of one operation; the generated packages hold one
