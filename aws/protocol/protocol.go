@@ -71,6 +71,8 @@ type SerializationError struct {
 	// ("SerializationException" or "MalformedInput" or "MalformedXML").
 	Code    string
 	Message string
+	// Location is where in the message the fault is.
+	Location smithy.Location
 }
 
 // Error implements error.
