@@ -117,6 +117,10 @@ type Shape struct {
 	ErrorStatus int
 
 	byName map[string]*Member
+	// byWire is byName by the names on the wire, for renamed shapes.
+	byWire map[string]*Member
+	// renamed says that names on the wire differ from the model's.
+	renamed bool
 	// checked says that values have constraints to validate, at any depth.
 	checked bool
 }
@@ -188,6 +192,24 @@ func (s *Shape) Member(name string) *Member {
 		}
 	}
 	return nil
+}
+
+// WireMember returns the member that has this name on the wire, or nil. A
+// member of the body comes before one that is bound elsewhere.
+func (s *Shape) WireMember(name string) *Member {
+	if s == nil || !s.renamed {
+		return s.Member(name)
+	}
+	if s.byWire != nil {
+		return s.byWire[name]
+	}
+	var found *Member
+	for _, m := range s.Members {
+		if m.WireName() == name && (found == nil || m.Location == Body) {
+			found = m
+		}
+	}
+	return found
 }
 
 // PayloadMember returns the member that is the whole HTTP body, or nil.
@@ -342,11 +364,26 @@ func (s *Service) Link() {
 			if sh.byName != nil {
 				sh.byName[m.Name] = m
 			}
+			sh.renamed = sh.renamed || m.WireName() != m.Name
 		}
+		sh.linkWire()
 	}
 	markChecked(s.Shapes)
 	if len(s.Operations) > 0 {
 		s.Meta.Operations = len(s.Operations)
+	}
+}
+
+// linkWire builds byWire for a shape with many members.
+func (s *Shape) linkWire() {
+	if !s.renamed || s.byName == nil {
+		return
+	}
+	s.byWire = make(map[string]*Member, len(s.Members))
+	for _, m := range s.Members {
+		if old := s.byWire[m.WireName()]; old == nil || m.Location == Body {
+			s.byWire[m.WireName()] = m
+		}
 	}
 }
 
