@@ -289,27 +289,54 @@ func MakeMap(v reflect.Value) {
 
 // Put adds an entry to the map at v and calls fill with its settable value.
 func Put(v reflect.Value, key string, fill func(elem reflect.Value) error) error {
-	v = target(v)
-	if v.Kind() == reflect.Interface {
-		var cell any
-		if err := fill(reflect.ValueOf(&cell).Elem()); err != nil {
-			return err
-		}
-		m, _ := v.Interface().(map[string]any)
-		if m == nil {
+	e := FillMap(v)
+	return e.Put(key, fill)
+}
+
+// Entries is a map that is being filled.
+type Entries struct {
+	v         reflect.Value // typed
+	key, elem reflect.Value
+	m         map[string]any // generic
+}
+
+// FillMap starts to fill the map at v, which is settable; it is made when v
+// holds nil.
+func FillMap(v reflect.Value) Entries {
+	if v = target(v); v.Kind() == reflect.Interface {
+		m, ok := v.Interface().(map[string]any)
+		if !ok {
 			m = map[string]any{}
 			v.Set(reflect.ValueOf(m))
 		}
-		m[key] = cell
-		return nil
+		return Entries{m: m}
 	}
 	if v.IsNil() {
 		v.Set(reflect.MakeMap(v.Type()))
 	}
-	e := reflect.New(v.Type().Elem()).Elem()
-	if err := fill(e); err != nil {
+	return Entries{v: v}
+}
+
+// Put adds an entry and calls fill with its settable value, which is valid
+// until fill returns. A fill that stores nothing leaves nil in a sparse map.
+func (e *Entries) Put(key string, fill func(elem reflect.Value) error) error {
+	if e.m != nil {
+		var cell any
+		if err := fill(reflect.ValueOf(&cell).Elem()); err != nil {
+			return err
+		}
+		e.m[key] = cell
+		return nil
+	}
+	if !e.key.IsValid() {
+		e.key = reflect.New(e.v.Type().Key()).Elem()
+		e.elem = reflect.New(e.v.Type().Elem()).Elem()
+	}
+	e.elem.SetZero()
+	if err := fill(e.elem); err != nil {
 		return err
 	}
-	v.SetMapIndex(reflect.ValueOf(key).Convert(v.Type().Key()), e)
+	e.key.SetString(key)
+	e.v.SetMapIndex(e.key, e.elem)
 	return nil
 }
