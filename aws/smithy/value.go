@@ -204,13 +204,18 @@ func Fill(v reflect.Value, sh *Shape) Fields {
 }
 
 // Set calls fill with the settable value of member m and keeps what it stores.
-// Errors come from fill.
+// A member that was set before has its former value, so that fill can append
+// to it. Errors come from fill.
 func (f *Fields) Set(m *Member, fill func(v reflect.Value) error) error {
+	again := f.Has(m)
 	f.Mark(m)
 	if f.m == nil {
 		return fill(f.v.Field(m.Index))
 	}
 	var cell any
+	if again {
+		cell = f.m[m.Name]
+	}
 	v := reflect.ValueOf(&cell).Elem()
 	if err := fill(v); err != nil {
 		return err
