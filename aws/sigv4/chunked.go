@@ -161,7 +161,7 @@ func (c *chunkReader) header() error {
 		copy(c.claimed[:], sig)
 	}
 	if size > 0 && c.number > 0 && c.size < minChunk {
-		return fail(ChunkTooSmall, "", "").with("Chunk", c.number).with("BadChunkSize", c.size)
+		return fail(ChunkTooSmall, "", "").with("Chunk", c.number+1).with("BadChunkSize", c.size)
 	}
 	c.number++
 	c.size, c.left = size, size
