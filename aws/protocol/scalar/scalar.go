@@ -3,7 +3,7 @@
 //
 // The protocols that write values as text share it; the JSON and CBOR ones
 // have forms of their own. It knows no structure, list or map. Start at [Set]
-// and [Append]; [ParseTime] and [AppendTime] are the formats of timestamps.
+// and [Append]; timestamps are package timestamp's.
 package scalar
 
 import (
@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/gigawatt-cloud/gigawatt/aws/protocol"
+	"github.com/gigawatt-cloud/gigawatt/aws/protocol/timestamp"
 	"github.com/gigawatt-cloud/gigawatt/aws/smithy"
 )
 
@@ -127,7 +128,7 @@ func Append(b []byte, m *smithy.Member, v reflect.Value, tf smithy.TimestampForm
 		if err != nil {
 			return b, err
 		}
-		b = AppendTime(b, t, tf)
+		b = timestamp.Append(b, tf, t)
 	case smithy.Blob:
 		b = base64.StdEncoding.AppendEncode(b, v.Bytes())
 	}
