@@ -23,6 +23,17 @@ import (
 // or a map with one entry (generic). It ends after an error.
 type Stream = iter.Seq2[any, error]
 
+// StreamOf returns the event stream that v holds, nil when it holds none.
+func StreamOf(v reflect.Value) Stream {
+	if v.IsValid() && v.CanConvert(streamType) {
+		s, _ := v.Convert(streamType).Interface().(Stream)
+		return s
+	}
+	return nil
+}
+
+var streamType = reflect.TypeFor[Stream]()
+
 // TimeType is time.Time's reflection type.
 var TimeType = reflect.TypeFor[time.Time]()
 
