@@ -45,6 +45,7 @@ func Sign(r *http.Request, cred Credentials, service, region string, t time.Time
 // must be empty for other services. r itself stays as it is.
 func Presign(r *http.Request, cred Credentials, service, region string, t time.Time, lifetime time.Duration) string {
 	r = r.Clone(r.Context())
+	r.RequestURI = "" // the URL is what changes
 	a := newAuth(cred, service, region, t)
 	a.Form = PresignedV4
 	q := r.URL.Query()
