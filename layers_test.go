@@ -30,6 +30,7 @@ var layers = []layer{
 	{"usage records", 1, []string{"meter/..."}},
 	{"capacity", 1, []string{"fleet/..."}},
 	{"the frame of services", 1, []string{"service/..."}},
+	{"who may do what", 1, []string{"identity/..."}},
 	{"services", 2, []string{"services/..."}},
 	{"drivers", 2, []string{"kv/...", "blob/...", "compute/...", "infer/..."}},
 	{"the front", 1, []string{"gateway/...", "billing/...", "console/..."}},
