@@ -299,9 +299,11 @@ func BenchmarkReader(b *testing.B) {
 			b.SetBytes(int64(size))
 			b.ReportAllocs()
 			for b.Loop() {
-				if n, err := io.Copy(io.Discard, seal.Reader(from(stored), key, int64(size), 0, -1)); n != int64(size) || err != nil {
+				r := seal.Reader(from(stored), key, int64(size), 0, -1)
+				if n, err := io.Copy(io.Discard, r); n != int64(size) || err != nil {
 					b.Fatal(n, err)
 				}
+				r.Close()
 			}
 		})
 	}
