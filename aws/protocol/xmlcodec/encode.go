@@ -21,11 +21,14 @@ type Writer struct {
 
 // Write calls write with a Writer and returns what it wrote.
 func Write(write func(w *Writer)) ([]byte, error) {
-	return protocol.Build(func(b []byte) ([]byte, error) {
-		w := Writer{b: b}
-		write(&w)
-		return w.b, w.err
-	})
+	return protocol.Build(func(b []byte) ([]byte, error) { return Append(b, write) })
+}
+
+// Append calls write with a Writer that writes behind what b holds.
+func Append(b []byte, write func(w *Writer)) ([]byte, error) {
+	w := Writer{b: b}
+	write(&w)
+	return w.b, w.err
 }
 
 // Raw writes markup as it is.

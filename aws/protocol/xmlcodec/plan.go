@@ -100,18 +100,22 @@ func fieldOf(m *smithy.Member) field {
 	if !m.IsFlat() || !isList && m.Shape.Kind != smithy.Map {
 		return named(m, m.WireName())
 	}
-	f := named(m, m.WireName())
+	f := named(m, ElementName(m))
 	f.flat = true
-	if !isList {
-		return f
+	if isList {
+		f.tags(m.Shape.Elem)
 	}
-	elem := m.Shape.Elem
-	// Older models flatten the list's shape and name its element there.
-	if !m.Flattened && m.LocationName == "" && elem.LocationName != "" {
-		f.name = elem.LocationName
-	}
-	f.tags(elem)
 	return f
+}
+
+// ElementName is the name of a structure's member: of its element, or of each
+// of its elements when it is flattened.
+func ElementName(m *smithy.Member) string {
+	// Older models flatten the list's shape and name its element there.
+	if sh := m.Shape; sh.Kind == smithy.List && sh.Flattened && !m.Flattened && m.LocationName == "" && sh.Elem.LocationName != "" {
+		return sh.Elem.LocationName
+	}
+	return m.WireName()
 }
 
 func named(m *smithy.Member, name string) field {
