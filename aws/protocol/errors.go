@@ -87,3 +87,19 @@ func QueryError(sh *smithy.Shape, e *awserr.Error) string {
 	}
 	return code + ";Sender"
 }
+
+// ErrorType is an error's type with a namespace: that of the service sv, or of
+// AWS's frame when no model has the error.
+func ErrorType(sv *smithy.Meta, sh *smithy.Shape, e *awserr.Error) string {
+	switch {
+	case sv == nil:
+		return e.Code
+	case sh == nil:
+		return "com.amazon.coral.service#" + e.Code
+	}
+	space := "com.amazonaws." + strings.ReplaceAll(sv.Name, "-", "")
+	if sv.Name == "dynamodb" || sv.Name == "dynamodbstreams" {
+		space = "com.amazonaws.dynamodb.v" + strings.ReplaceAll(sv.APIVersion, "-", "")
+	}
+	return space + "#" + sh.Name
+}

@@ -62,8 +62,11 @@ func Indirect(v reflect.Value) (out reflect.Value, ok bool) {
 func Get(v reflect.Value, m *Member) (out reflect.Value, ok bool) {
 	if v.Kind() == reflect.Map {
 		e, found := v.Interface().(map[string]any)[m.Name]
-		if !found {
+		if !found || e == nil {
 			return reflect.Value{}, false
+		}
+		if m.IsStream() {
+			return reflect.ValueOf(e), true
 		}
 		return Indirect(reflect.ValueOf(e))
 	}

@@ -10,7 +10,6 @@ import (
 	"bytes"
 	"net/http"
 	"reflect"
-	"strings"
 
 	"github.com/gigawatt-cloud/gigawatt/aws/awserr"
 	"github.com/gigawatt-cloud/gigawatt/aws/protocol"
@@ -130,22 +129,14 @@ func (Codec) EncodeError(sv *smithy.Meta, op *smithy.Operation, e *awserr.Error,
 	return resp
 }
 
-// errorType is the error's type: in version 1.1 its bare name, in 1.0 with the
-// namespace of the service, or of the frame for errors that no model has.
+// errorType is the error's type: in version 1.1 its bare name, in 1.0 with a
+// namespace.
 func errorType(sv *smithy.Meta, sh *smithy.Shape, e *awserr.Error) string {
-	name := e.Code
-	if sh != nil {
-		name = sh.Name
-	}
 	switch {
-	case sv == nil || sv.JSONVersion != "1.0":
-		return name
-	case sh == nil:
-		return "com.amazon.coral.service#" + name
+	case sv != nil && sv.JSONVersion == "1.0":
+		return protocol.ErrorType(sv, sh, e)
+	case sh != nil:
+		return sh.Name
 	}
-	space := "com.amazonaws." + strings.ReplaceAll(sv.Name, "-", "")
-	if sv.Name == "dynamodb" || sv.Name == "dynamodbstreams" {
-		space = "com.amazonaws.dynamodb.v" + strings.ReplaceAll(sv.APIVersion, "-", "")
-	}
-	return space + "#" + name
+	return e.Code
 }

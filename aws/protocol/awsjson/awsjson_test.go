@@ -2,6 +2,7 @@ package awsjson
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"io"
 	"reflect"
@@ -346,4 +347,13 @@ func BenchmarkPutItem(b *testing.B) {
 	b.Run("typed", func(b *testing.B) { bench(b, "PutItem", putItem, func() any { return new(putItemInput) }, out) })
 	b.Run("generic", func(b *testing.B) { bench(b, "PutItem", putItem, func() any { return new(any) }, out) })
 	b.Run("none", func(b *testing.B) { bench(b, "PutItem", putItem, func() any { return new(putItemInput) }, &putItemOutput{}) })
+}
+
+func BenchmarkStdlib(b *testing.B) {
+	for b.Loop() {
+		var v putItemInput
+		if err := json.Unmarshal([]byte(putItem), &v); err != nil {
+			b.Fatal(err)
+		}
+	}
 }
