@@ -4,7 +4,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -64,11 +63,7 @@ func harness(t *testing.T, named bool) *drivertest.Harness {
 	}
 	h.Corrupt = func(t testing.TB, id driver.ID, offset int64) { flip(t, find(t, dir, id), offset) }
 	h.CorruptDescription = descriptions(dir)
-	h.Litter = func(t testing.TB) []string {
-		return slices.DeleteFunc(files(t, dir), func(name string) bool {
-			return name == "FORMAT" || name == "LOCK" || driver.ID(filepath.Base(name)).Valid()
-		})
-	}
+	h.Litter = func(t testing.TB) []string { return litter(t, dir) }
 	return h
 }
 
