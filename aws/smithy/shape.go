@@ -92,6 +92,12 @@ type Shape struct {
 	HasMin, HasMax bool
 	// Pattern is the regular expression of a string.
 	Pattern string
+	// UniqueItems says that a list's elements differ from each other. Models in
+	// botocore's form do not carry it.
+	UniqueItems bool
+	// MediaType is what a string's or blob's content is; botocore's models do
+	// not carry it.
+	MediaType string
 
 	Flattened      bool
 	Sparse         bool
@@ -123,6 +129,8 @@ type Shape struct {
 	renamed bool
 	// checked says that values have constraints to validate, at any depth.
 	checked bool
+	// defaulted says that members have defaults, at any depth.
+	defaulted bool
 }
 
 // Member is a structure's member, a list's element, or a map's key or value.
@@ -150,6 +158,9 @@ type Member struct {
 	EventHeader      bool
 	HostLabel        bool
 	TimeFormat       TimestampFormat
+	// Default is the value of an absent member in the generic form, nil for
+	// none; see [ApplyDefaults]. Botocore's models do not carry it.
+	Default any
 }
 
 // WireName is the member's name on the wire.
@@ -369,6 +380,7 @@ func (s *Service) Link() {
 		sh.linkWire()
 	}
 	markChecked(s.Shapes)
+	markDefaulted(s.Shapes)
 	if len(s.Operations) > 0 {
 		s.Meta.Operations = len(s.Operations)
 	}

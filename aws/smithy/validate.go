@@ -22,7 +22,26 @@ type Violation struct {
 	Value string
 	// Constraint is AWS's wording, such as "Member must not be null".
 	Constraint string
+	// Shape is the shape of the value, and Rule which of its constraints is
+	// violated. Length is that of a value that is too short or too long.
+	Shape  *Shape
+	Rule   Rule
+	Length int
 }
+
+// Rule is a kind of constraint.
+type Rule uint8
+
+// The kinds of constraints.
+const (
+	RuleRequired Rule = iota
+	RuleLength
+	RuleRange
+	RulePattern
+	RuleEnum
+	RuleUnique
+	RuleUnion
+)
 
 // Segment is one step of a path.
 type Segment struct {
@@ -88,13 +107,16 @@ func (p *Problems) Missing(f *Fields) {
 	f.MissingRequired(func(m *Member) {
 		p.List = append(p.List, Violation{
 			Path: append(slices.Clone(p.path), Segment{Name: m.Name}), Null: true,
-			Constraint: "Member must not be null",
+			Constraint: "Member must not be null", Shape: m.Shape,
 		})
 	})
 }
 
-func (p *Problems) add(value, constraint string, args ...any) {
-	p.List = append(p.List, Violation{Path: slices.Clone(p.path), Value: value, Constraint: fmt.Sprintf(constraint, args...)})
+func (p *Problems) add(sh *Shape, rule Rule, length int, value, constraint string, args ...any) {
+	p.List = append(p.List, Violation{
+		Path: slices.Clone(p.path), Value: value, Constraint: fmt.Sprintf(constraint, args...),
+		Shape: sh, Rule: rule, Length: length,
+	})
 }
 
 // Message words all violations as AWS does, or is "" when there are none.
@@ -138,10 +160,13 @@ func (p *Problems) value(sh *Shape, v reflect.Value) {
 			}
 		}
 		if sh.Kind == Union && n != 1 {
-			p.add("{}", "Member must have exactly one of its members set")
+			p.add(sh, RuleUnion, 0, "{}", "Member must have exactly one of its members set")
 		}
 	case List:
 		p.length(sh, v.Len(), v)
+		if sh.UniqueItems && repeats(v) {
+			p.add(sh, RuleUnique, 0, printed(v), "Member must have unique values")
+		}
 		if !sh.Elem.Shape.checked {
 			return
 		}
@@ -175,7 +200,8 @@ func (p *Problems) entries(sh *Shape, v reflect.Value) {
 			var keys Problems
 			keys.text(sh.Key.Shape, k.String())
 			if len(keys.List) > 0 {
-				p.add(printed(v), "Map keys must satisfy constraint: [%s]", constraints(&keys))
+				first := &keys.List[0]
+				p.add(first.Shape, first.Rule, first.Length, printed(v), "Map keys must satisfy constraint: [%s]", constraints(&keys))
 			}
 		}
 		if e, ok := Indirect(v.MapIndex(k)); ok && sh.Elem.Shape.checked {
@@ -199,11 +225,11 @@ func (p *Problems) text(sh *Shape, s string) {
 		p.length(sh, utf8.RuneCountInString(s), reflect.ValueOf(s))
 	}
 	if sh.Enum != nil && !slices.Contains(sh.Enum, s) {
-		p.add(s, "Member must satisfy enum value set: [%s]", strings.Join(sh.Enum, ", "))
+		p.add(sh, RuleEnum, 0, s, "Member must satisfy enum value set: [%s]", strings.Join(sh.Enum, ", "))
 	}
 	if sh.Pattern != "" {
 		if re := Regexp(sh.Pattern); re != nil && !re.MatchString(s) {
-			p.add(s, "Member must satisfy regular expression pattern: %s", sh.Pattern)
+			p.add(sh, RulePattern, 0, s, "Member must satisfy regular expression pattern: %s", sh.Pattern)
 		}
 	}
 }
@@ -211,9 +237,9 @@ func (p *Problems) text(sh *Shape, s string) {
 func (p *Problems) length(sh *Shape, n int, v reflect.Value) {
 	switch {
 	case sh.HasMin && float64(n) < sh.Min:
-		p.add(printed(v), "Member must have length greater than or equal to %s", decimal(sh.Min))
+		p.add(sh, RuleLength, n, printed(v), "Member must have length greater than or equal to %s", decimal(sh.Min))
 	case sh.HasMax && float64(n) > sh.Max:
-		p.add(printed(v), "Member must have length less than or equal to %s", decimal(sh.Max))
+		p.add(sh, RuleLength, n, printed(v), "Member must have length less than or equal to %s", decimal(sh.Max))
 	}
 }
 
@@ -221,10 +247,26 @@ func (p *Problems) number(sh *Shape, v reflect.Value) {
 	n := Number(v)
 	switch {
 	case sh.HasMin && n < sh.Min:
-		p.add(decimal(n), "Member must have value greater than or equal to %s", decimal(sh.Min))
+		p.add(sh, RuleRange, 0, decimal(n), "Member must have value greater than or equal to %s", decimal(sh.Min))
 	case sh.HasMax && n > sh.Max:
-		p.add(decimal(n), "Member must have value less than or equal to %s", decimal(sh.Max))
+		p.add(sh, RuleRange, 0, decimal(n), "Member must have value less than or equal to %s", decimal(sh.Max))
 	}
+}
+
+// repeats reports whether two elements of a list are equal. The printed form
+// tells elements apart but for long ones, which are then compared whole.
+func repeats(v reflect.Value) bool {
+	seen := make(map[string][]int, v.Len())
+	for i := range v.Len() {
+		key := printed(v.Index(i))
+		for _, j := range seen[key] {
+			if reflect.DeepEqual(v.Index(i).Interface(), v.Index(j).Interface()) {
+				return true
+			}
+		}
+		seen[key] = append(seen[key], i)
+	}
+	return false
 }
 
 func decimal(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
@@ -288,7 +330,7 @@ func Regexp(pattern string) *regexp.Regexp {
 // markChecked finds the shapes that have anything to validate, below them too.
 func markChecked(shapes []*Shape) {
 	for _, s := range shapes {
-		s.checked = s.HasMin || s.HasMax || s.Enum != nil || s.Pattern != "" || s.Kind == Union && !s.EventStream
+		s.checked = s.HasMin || s.HasMax || s.Enum != nil || s.Pattern != "" || s.UniqueItems || s.Kind == Union && !s.EventStream
 	}
 	for changed := true; changed; {
 		changed = false
