@@ -76,6 +76,7 @@ func All() []Algorithm {
 func Parse(name string) (Algorithm, error) {
 	a := Algorithm(strings.ToUpper(name))
 	if specs[a] == nil {
+		// Differs from AWS: the checksum algorithms XXHASH3 and XXHASH128 are refused.
 		return "", fmt.Errorf("checksum algorithm %q is not known", name)
 	}
 	return a, nil

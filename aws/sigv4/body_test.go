@@ -369,9 +369,13 @@ func TestStripChunked(t *testing.T) {
 
 func FuzzChunked(f *testing.F) {
 	for _, k := range kinds() {
+		k.chunks = []string{"small"}
 		r, _ := k.build(f, nil)
-		raw, _ := io.ReadAll(r.Body)
-		f.Add(k.kind, "30003", k.announce, raw)
+		raw, err := io.ReadAll(r.Body)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(k.kind, "5", k.announce, raw)
 	}
 	f.Add(unsignedTrailer, "5", "x-amz-checksum-crc32", []byte("5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n"))
 	f.Add(UnsignedPayload, "0", "", []byte("0\r\n\r\n"))

@@ -38,27 +38,31 @@ func as(kind Kind, err error) string {
 	return f.AWS(kind).Code
 }
 
+// auth changes the Authorization header.
+func auth(old, changed string) func(*http.Request, *Verify) {
+	return func(r *http.Request, _ *Verify) {
+		h := r.Header.Get("Authorization")
+		if !strings.Contains(h, old) {
+			panic("nothing to change")
+		}
+		r.Header.Set("Authorization", strings.Replace(h, old, changed, 1))
+	}
+}
+
+// header sets a header, or removes it when the value is empty.
+func header(name, value string) func(*http.Request, *Verify) {
+	return func(r *http.Request, _ *Verify) {
+		if value == "" {
+			r.Header.Del(name)
+		} else {
+			r.Header.Set(name, value)
+		}
+	}
+}
+
 // TestHeaderTwins changes one thing in a good Version 4 header, and says how
 // S3, a query service and a JSON service name it.
 func TestHeaderTwins(t *testing.T) {
-	auth := func(old, changed string) func(*http.Request, *Verify) {
-		return func(r *http.Request, _ *Verify) {
-			h := r.Header.Get("Authorization")
-			if !strings.Contains(h, old) {
-				panic("nothing to change")
-			}
-			r.Header.Set("Authorization", strings.Replace(h, old, changed, 1))
-		}
-	}
-	header := func(name, value string) func(*http.Request, *Verify) {
-		return func(r *http.Request, _ *Verify) {
-			if value == "" {
-				r.Header.Del(name)
-			} else {
-				r.Header.Set(name, value)
-			}
-		}
-	}
 	tests := []struct {
 		name string
 		twin func(*http.Request, *Verify)
@@ -191,9 +195,6 @@ func TestVersion2Twins(t *testing.T) {
 		r.Header.Set("Date", testNow.Format(http.TimeFormat))
 		r.Header.Set("Authorization", "AWS AKIDEXAMPLE:"+signV2("secret", "GET\n\n\n"+testNow.Format(http.TimeFormat)+"\n/b/k?acl"))
 		return r
-	}
-	header := func(name, value string) func(*http.Request, *Verify) {
-		return func(r *http.Request, _ *Verify) { r.Header.Set(name, value) }
 	}
 	tests := []struct {
 		name string

@@ -33,6 +33,7 @@ func Parse(r *http.Request) (*Auth, error) {
 	case scheme == algorithmV4:
 		return a, a.parseHeaderV4(r, rest)
 	case strings.HasPrefix(scheme, "AWS4-"):
+		// Differs from AWS: Signature Version 4A (AWS4-ECDSA-P256-SHA256) is refused; sign with AWS4-HMAC-SHA256.
 		return nil, fail(UnsupportedAlgorithm, "", "Unsupported AWS 'algorithm': "+quoted(scheme)+".")
 	case scheme == "AWS":
 		return a, a.parseHeaderV2(r, rest)
