@@ -128,10 +128,13 @@ func (Codec) Encode(op *smithy.Operation, out any, requestID string) (*protocol.
 	if err != nil {
 		return nil, err
 	}
+	if resp.Status == http.StatusNoContent || resp.Status == http.StatusNotModified {
+		resp.Body, media = nil, ""
+	}
 	if resp.Header["Content-Type"] == nil && media != "" {
 		resp.Header["Content-Type"] = []string{media}
 	}
-	if op.Method == http.MethodHead || resp.Status == http.StatusNoContent || resp.Status == http.StatusNotModified {
+	if op.Method == http.MethodHead {
 		resp.Body = nil
 	}
 	if resp.Stream == nil && resp.ContentLength < 0 {
