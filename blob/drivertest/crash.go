@@ -45,7 +45,7 @@ func Crash(t *testing.T, open func(dir string) (driver.Store, error), litter fun
 	c := &crash{dir: t.TempDir(), acked: map[blob.ID]uint64{}, deleting: map[blob.ID]bool{}}
 	orphans := 0
 	for round := range rounds {
-		c.run(t, 1+rand.IntN(120))
+		c.run(t, 1+rand.IntN(60))
 		d, err := open(c.dir)
 		if err != nil {
 			t.Fatalf("round %d: open after the crash: %v", round, err)

@@ -23,7 +23,7 @@ var (
 // block, little-endian, then the trailer:
 //
 //	 0  CRC32C of everything else in the footer
-//	 4  zero
+//	 4  zero; other values are for later forms
 //	 8  size of the blob, little-endian
 //	16  id, as text
 //	48  magic
@@ -65,6 +65,8 @@ func parseFooter(footer []byte, id driver.ID, size int64) ([]uint32, error) {
 		return nil, corrupt("the file does not end as a blob does")
 	case binary.LittleEndian.Uint32(t) != footerSum(footer, at):
 		return nil, corrupt("the checksum of the checksums does not match")
+	case binary.LittleEndian.Uint32(t[4:]) != 0:
+		return nil, corrupt("the file is of a form that this program does not know")
 	case binary.LittleEndian.Uint64(t[8:]) != uint64(size):
 		return nil, corrupt("the file is longer or shorter than was written")
 	case string(t[16:48]) != string(id):
