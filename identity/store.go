@@ -1,0 +1,229 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gigawatt-cloud/gigawatt/aws/arn"
+	"github.com/gigawatt-cloud/gigawatt/aws/policy"
+	"github.com/gigawatt-cloud/gigawatt/kv"
+)
+
+// The reasons for which a credential is refused.
+var (
+	ErrUnknownKey   = errors.New("the access key does not exist or is inactive")
+	ErrInvalidToken = errors.New("the session token is not valid for the access key")
+	ErrExpiredToken = errors.New("the session has expired")
+)
+
+// Credential is what an access key stands for.
+type Credential struct {
+	Secret    string
+	Principal *policy.Principal
+}
+
+// Store answers whose a key is and which policies bear on a principal.
+type Store struct {
+	db      *kv.DB
+	secrets sealer
+	tokens  sealer
+
+	mu       sync.RWMutex
+	accounts map[arn.AccountID]*cached
+}
+
+// cached is what is known of an account at one generation.
+type cached struct {
+	generation uint64
+	mu         sync.RWMutex
+	sets       map[string]*policy.Set // by user's or role's ARN, or a session's key
+	keys       map[string]*Credential // by access key id
+}
+
+// cacheLimit bounds each of an account's caches; a full one is emptied.
+const cacheLimit = 4096
+
+// New returns a store on db. master seals secrets and session tokens.
+func New(db *kv.DB, master *[32]byte) *Store {
+	return &Store{
+		db: db, secrets: newSealer(master, "secret"), tokens: newSealer(master, "session"),
+		accounts: map[arn.AccountID]*cached{},
+	}
+}
+
+func isNotFound(err error) bool { return errors.Is(err, kv.ErrNotFound) }
+
+// SealSecret encrypts a secret access key for its row.
+func (s *Store) SealSecret(accessKeyID, secret string) ([]byte, error) {
+	return s.secrets.seal([]byte(secret), accessKeyID)
+}
+
+// account returns the cache of an account at its present generation.
+func (s *Store) account(tx *kv.Tx, account arn.AccountID) (*cached, error) {
+	g, err := generation(tx, account)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.RLock()
+	c := s.accounts[account]
+	s.mu.RUnlock()
+	if c != nil && c.generation == g {
+		return c, nil
+	}
+	c = &cached{generation: g, sets: map[string]*policy.Set{}, keys: map[string]*Credential{}}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.accounts) >= cacheLimit {
+		clear(s.accounts)
+	}
+	s.accounts[account] = c
+	return c, nil
+}
+
+func lookup[V any](c *cached, m map[string]V, key string) (V, bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	v, ok := m[key]
+	return v, ok
+}
+
+func remember[V any](c *cached, m map[string]V, key string, v V) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(m) >= cacheLimit {
+		clear(m)
+	}
+	m[key] = v
+}
+
+// Credential returns what an access key stands for. Its errors are
+// ErrUnknownKey, ErrInvalidToken, ErrExpiredToken, or the store's.
+func (s *Store) Credential(ctx context.Context, accessKeyID, sessionToken string, now time.Time) (*Credential, error) {
+	if strings.HasPrefix(accessKeyID, "ASIA") || sessionToken != "" {
+		return s.temporary(accessKeyID, sessionToken, now)
+	}
+	var cred *Credential
+	err := s.db.View(ctx, func(tx *kv.Tx) error {
+		k, err := Keys.Get(tx, accessKeyID)
+		if isNotFound(err) || err == nil && !k.Active {
+			return ErrUnknownKey
+		}
+		if err != nil {
+			return err
+		}
+		c, err := s.account(tx, k.Account)
+		if err != nil {
+			return err
+		}
+		var ok bool
+		if cred, ok = lookup(c, c.keys, accessKeyID); ok {
+			return nil
+		}
+		if cred, err = s.longLived(tx, k); err != nil {
+			return err
+		}
+		remember(c, c.keys, accessKeyID, cred)
+		return nil
+	})
+	return cred, err
+}
+
+func (s *Store) longLived(tx *kv.Tx, k *Key) (*Credential, error) {
+	secret, err := s.secrets.open(k.Secret, k.ID)
+	if err != nil {
+		return nil, fmt.Errorf("open the secret of %s: %w", k.ID, err)
+	}
+	p := &policy.Principal{AccountID: k.Account, AccessKeyID: k.ID}
+	if k.UserName == "" {
+		p.Type, p.UserID, p.ARN = policy.Root, string(k.Account), ARN(k.Account, "root", "", "")
+		p.ARN = strings.TrimSuffix(p.ARN, "/")
+		return &Credential{Secret: string(secret), Principal: p}, nil
+	}
+	u, err := Users.Get(tx, k.Account, Fold(k.UserName))
+	if err != nil {
+		return nil, fmt.Errorf("user of key %s: %w", k.ID, err)
+	}
+	p.Type, p.UserID, p.UserName, p.ARN = policy.User, u.ID, u.Name, ARN(k.Account, "user", u.Path, u.Name)
+	p.Tags = tagMap(u.Tags)
+	return &Credential{Secret: string(secret), Principal: p}, nil
+}
+
+func tagMap(tags []Tag) map[string]string {
+	if len(tags) == 0 {
+		return nil
+	}
+	m := make(map[string]string, len(tags))
+	for _, t := range tags {
+		m[t.Key] = t.Value
+	}
+	return m
+}
+
+// temporary opens a session token. Nothing is read from the store.
+func (s *Store) temporary(accessKeyID, token string, now time.Time) (*Credential, error) {
+	if token == "" {
+		return nil, ErrUnknownKey
+	}
+	x, err := s.Session(accessKeyID, token, now)
+	if err != nil {
+		return nil, err
+	}
+	return &Credential{Secret: x.Secret, Principal: &x.Principal}, nil
+}
+
+// EnsureRoot returns the access key of an account's root, and makes it the
+// first time.
+func (s *Store) EnsureRoot(ctx context.Context, account arn.AccountID, now time.Time) (accessKeyID, secret string, err error) {
+	err = s.db.View(ctx, func(tx *kv.Tx) error {
+		for r, err := range KeysOf.Scan(tx, kv.Scan{Prefix: []any{account, ""}, Limit: 1}) {
+			if err != nil {
+				return err
+			}
+			k, err := Keys.Get(tx, *r.Value)
+			if err != nil {
+				return err
+			}
+			b, err := s.secrets.open(k.Secret, k.ID)
+			accessKeyID, secret = k.ID, string(b)
+			return err
+		}
+		return nil
+	})
+	if err != nil || accessKeyID != "" {
+		return accessKeyID, secret, err
+	}
+	if accessKeyID, err = AccessKeyID("AKIA", account); err != nil {
+		return "", "", err
+	}
+	if secret, err = NewSecret(); err != nil {
+		return "", "", err
+	}
+	return accessKeyID, secret, s.RestoreRoot(ctx, account, accessKeyID, secret, now)
+}
+
+// RestoreRoot stores an access key of an account's root.
+func (s *Store) RestoreRoot(ctx context.Context, account arn.AccountID, accessKeyID, secret string, now time.Time) error {
+	sealed, err := s.SealSecret(accessKeyID, secret)
+	if err != nil {
+		return err
+	}
+	k := &Key{ID: accessKeyID, Account: account, Secret: sealed, Active: true, Created: now}
+	return s.db.Update(ctx, func(tx *kv.Tx) error {
+		if err := PutKey(tx, k); err != nil {
+			return err
+		}
+		return Touch(tx, account)
+	})
+}
+
+// PutKey stores a key and lists it with its user.
+func PutKey(tx *kv.Tx, k *Key) error {
+	if err := Keys.Put(tx, k, k.ID); err != nil {
+		return err
+	}
+	return KeysOf.Put(tx, &k.ID, k.Account, Fold(k.UserName), k.ID)
+}
