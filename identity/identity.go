@@ -35,7 +35,7 @@ type common struct {
 
 // User is an IAM user.
 type User struct {
-	common `cbor:",inline"`
+	common
 	// Boundary is the ARN of the permissions boundary, "" for none.
 	Boundary         string    `cbor:"boundary"`
 	PasswordLastUsed time.Time `cbor:"password_last_used"`
@@ -43,12 +43,12 @@ type User struct {
 
 // Group is an IAM group.
 type Group struct {
-	common `cbor:",inline"`
+	common
 }
 
 // Role is an IAM role.
 type Role struct {
-	common      `cbor:",inline"`
+	common
 	Boundary    string `cbor:"boundary"`
 	Description string `cbor:"description"`
 	// Trust is the policy that says who may assume the role.
@@ -69,7 +69,7 @@ type Version struct {
 
 // Policy is a managed policy.
 type Policy struct {
-	common      `cbor:",inline"`
+	common
 	Description string `cbor:"description"`
 	// Versions are ordered by age; Default names the one that is in force.
 	Versions []Version `cbor:"versions"`
