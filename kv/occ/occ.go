@@ -189,14 +189,29 @@ func (d *DB) Health() error {
 	return d.engine.Health()
 }
 
-// Close implements driver.DB.
+// Close implements driver.DB. While the engine cannot write it cannot be
+// closed either: then Close returns the reason, and what was not acknowledged
+// may or may not be kept.
 func (d *DB) Close() error {
 	if !d.active.close() {
 		return nil
 	}
 	d.queue.close()
-	d.workers.Wait()
-	return d.engine.Close()
+	closed := make(chan error, 1)
+	go func() {
+		d.workers.Wait()
+		closed <- d.engine.Close()
+	}()
+	for {
+		select {
+		case err := <-closed:
+			return err
+		case <-d.gate.shut():
+			if err := d.gate.Err(); err != nil {
+				return fmt.Errorf("close the store: %w", err)
+			}
+		}
+	}
 }
 
 // Gate tells transactions that the engine cannot write for now, so that they
