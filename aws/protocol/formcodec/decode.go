@@ -100,7 +100,10 @@ func (d *decoder) list(m *smithy.Member, end int, exact, below params, v reflect
 	}
 	var words []string
 	if !d.rules.Flat && !m.IsFlat() {
-		words = []string{"member", elem.LocationName}
+		words = []string{"member"}
+		if elem.LocationName != "" {
+			words[0] = elem.LocationName
+		}
 	}
 	items, err := below.items(end+1, words...)
 	if err != nil {
@@ -128,7 +131,7 @@ func (d *decoder) only(elem *smithy.Member, end int, exact params, v reflect.Val
 	}
 	switch elem.Shape.Kind {
 	case smithy.Structure, smithy.Union, smithy.List, smithy.Map:
-		return protocol.Malformed("The parameter %s has no index where one is expected.", short(exact[0].name))
+		return noIndex(exact)
 	}
 	return smithy.Append(v, func(e reflect.Value) error { return d.value(elem, end, exact, nil, e) })
 }

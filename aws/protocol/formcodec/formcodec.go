@@ -168,13 +168,13 @@ func (ps params) items(at int, words ...string) ([]item, error) {
 			out = append(out, item{n, end, exact, below})
 			return nil
 		}
-		if !slices.Contains(words, seg) || len(below) == 0 {
-			return nil
+		if len(exact) > 0 || !slices.Contains(words, seg) {
+			return noIndex(ps)
 		}
 		return below.groups(end+1, func(seg string, end int, exact, below params) error {
 			n, ok := index(seg)
 			if !ok {
-				return protocol.Malformed("The parameter %s has no index where one is expected.", short(ps[0].name))
+				return noIndex(ps)
 			}
 			out = append(out, item{n, end, exact, below})
 			return nil
@@ -182,6 +182,10 @@ func (ps params) items(at int, words ...string) ([]item, error) {
 	})
 	slices.SortStableFunc(out, func(a, b item) int { return cmp.Compare(a.index, b.index) })
 	return out, err
+}
+
+func noIndex(ps params) error {
+	return protocol.Malformed("The parameter %s has no index where one is expected.", short(ps[0].name))
 }
 
 func short(name string) string {
