@@ -5,6 +5,7 @@ import (
 	"iter"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -32,7 +33,10 @@ func StreamOf(v reflect.Value) Stream {
 	return nil
 }
 
-var streamType = reflect.TypeFor[Stream]()
+var (
+	streamType    = reflect.TypeFor[Stream]()
+	stringPointer = reflect.TypeFor[*string]()
+)
 
 // TimeType is time.Time's reflection type.
 var TimeType = reflect.TypeFor[time.Time]()
@@ -108,6 +112,45 @@ func SortedKeys(v reflect.Value) []reflect.Value {
 	return keys
 }
 
+// EachSorted calls yield for each entry of the map v in the order of the keys,
+// until yield fails. elem is valid until yield returns.
+func EachSorted(v reflect.Value, yield func(key string, elem reflect.Value) error) error {
+	type entry struct {
+		key string
+		i   int
+	}
+	var room [16]entry
+	order := room[:0]
+	byKey := func(a, b entry) int { return strings.Compare(a.key, b.key) }
+	if m, ok := v.Interface().(map[string]any); ok {
+		for k := range m {
+			order = append(order, entry{key: k})
+		}
+		slices.SortFunc(order, byKey)
+		for _, e := range order {
+			if err := yield(e.key, reflect.ValueOf(m[e.key])); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	elems := reflect.MakeSlice(reflect.SliceOf(v.Type().Elem()), v.Len(), v.Len())
+	key := reflect.New(v.Type().Key()).Elem()
+	it := v.MapRange()
+	for i := 0; it.Next(); i++ {
+		key.SetIterKey(it)
+		elems.Index(i).SetIterValue(it)
+		order = append(order, entry{key.String(), i})
+	}
+	slices.SortFunc(order, byKey)
+	for _, e := range order {
+		if err := yield(e.key, elems.Index(e.i)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // target makes room at v, which is settable: it allocates a pointer's pointee.
 func target(v reflect.Value) reflect.Value {
 	for v.Kind() == reflect.Pointer {
@@ -121,6 +164,11 @@ func target(v reflect.Value) reflect.Value {
 
 // SetString stores s at v.
 func SetString(v reflect.Value, s string) {
+	if v.Type() == stringPointer {
+		stored := s // so that only this case allocates
+		*v.Addr().Interface().(**string) = &stored
+		return
+	}
 	if v = target(v); v.Kind() == reflect.Interface {
 		v.Set(reflect.ValueOf(s))
 		return

@@ -290,6 +290,9 @@ func TestEventStreamInput(t *testing.T) {
 	if err := New().Decode(op, request(body[:20]), &in, &smithy.Problems{}); err == nil {
 		t.Error("a cut stream was accepted")
 	}
+	if err := New().Decode(op, &protocol.Request{}, &in, &smithy.Problems{}); err == nil {
+		t.Error("no stream was accepted")
+	}
 }
 
 func FuzzDecode(f *testing.F) {
@@ -334,7 +337,9 @@ func bench(b *testing.B, name, body string, in func() any, out any) {
 func BenchmarkSendMessage(b *testing.B) {
 	md5, id := "9bb58f26192e4ba00f01e2e7b136bbd8", "219f8380-5770-4cc2-8c3e-5c715e145f5e"
 	out := &sendMessageOutput{MD5OfMessageBody: &md5, MD5OfMessageAttributes: &md5, MessageId: &id}
-	b.Run("typed", func(b *testing.B) { bench(b, "SendMessage", sendMessage, func() any { return new(sendMessageInput) }, out) })
+	b.Run("typed", func(b *testing.B) {
+		bench(b, "SendMessage", sendMessage, func() any { return new(sendMessageInput) }, out)
+	})
 	b.Run("generic", func(b *testing.B) { bench(b, "SendMessage", sendMessage, func() any { return new(any) }, out) })
 }
 
@@ -346,9 +351,12 @@ func BenchmarkPutItem(b *testing.B) {
 	out := &putItemOutput{Attributes: old.Item}
 	b.Run("typed", func(b *testing.B) { bench(b, "PutItem", putItem, func() any { return new(putItemInput) }, out) })
 	b.Run("generic", func(b *testing.B) { bench(b, "PutItem", putItem, func() any { return new(any) }, out) })
-	b.Run("none", func(b *testing.B) { bench(b, "PutItem", putItem, func() any { return new(putItemInput) }, &putItemOutput{}) })
+	b.Run("none", func(b *testing.B) {
+		bench(b, "PutItem", putItem, func() any { return new(putItemInput) }, &putItemOutput{})
+	})
 }
 
+// BenchmarkStdlib is the yardstick: encoding/json decodes PutItem's input only.
 func BenchmarkStdlib(b *testing.B) {
 	for b.Loop() {
 		var v putItemInput

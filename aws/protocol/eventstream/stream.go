@@ -241,6 +241,9 @@ func (s *sender) fail(union *smithy.Shape, cause error) error {
 // ReadInitial reads the first message of an RPC request's stream, which holds
 // the members beside the stream, and returns its payload.
 func ReadInitial(r io.Reader) ([]byte, error) {
+	if r == nil {
+		return nil, malformed(io.EOF)
+	}
 	m, err := Read(r)
 	if err != nil {
 		return nil, malformed(err)

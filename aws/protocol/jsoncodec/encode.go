@@ -128,22 +128,21 @@ func (r Rules) entries(b []byte, sh *smithy.Shape, v reflect.Value) ([]byte, err
 		}
 	}
 	some := false
-	for _, k := range smithy.SortedKeys(v) {
-		e, ok := smithy.Indirect(v.MapIndex(k))
+	err := smithy.EachSorted(v, func(k string, e reflect.Value) error {
+		e, ok := smithy.Indirect(e)
 		if !ok && !nullable(sh) && !emptied(sh.Elem, e) {
-			continue
+			return nil
 		}
 		if some {
 			b = append(b, ',')
 		}
 		some = true
-		b = append(AppendString(b, k.String()), ':')
+		b = append(AppendString(b, k), ':')
 		var err error
-		if b, err = r.element(b, sh.Elem, e, ok); err != nil {
-			return b, err
-		}
-	}
-	return append(b, '}'), nil
+		b, err = r.element(b, sh.Elem, e, ok)
+		return err
+	})
+	return append(b, '}'), err
 }
 
 // appendStrings writes the commonest kind of map, whose brace is open.

@@ -140,17 +140,16 @@ func appendEntries(b []byte, sh *smithy.Shape, v reflect.Value) ([]byte, error) 
 		return b, wrongType(sh, v)
 	}
 	b = append(b, startMap)
-	for _, k := range smithy.SortedKeys(v) {
-		e, ok := smithy.Indirect(v.MapIndex(k))
+	err := smithy.EachSorted(v, func(k string, e reflect.Value) error {
+		e, ok := smithy.Indirect(e)
 		if !ok && !nullable(sh) && !emptied(sh.Elem, e) {
-			continue
+			return nil
 		}
 		var err error
-		if b, err = appendElement(appendText(b, k.String()), sh.Elem, e, ok); err != nil {
-			return b, err
-		}
-	}
-	return append(b, stop), nil
+		b, err = appendElement(appendText(b, k), sh.Elem, e, ok)
+		return err
+	})
+	return append(b, stop), err
 }
 
 func appendScalar(b []byte, sh *smithy.Shape, v reflect.Value) ([]byte, error) {
