@@ -161,7 +161,7 @@ func (p *packer) operation(o *Operation) {
 		p.str(s)
 	}
 	p.num(uint64(o.Status))
-	p.flags(o.NoAuth, o.UnsignedPayload, o.Deprecated, o.Checksum != nil)
+	p.flags(o.NoAuth, o.UnsignedPayload, o.Deprecated, o.Checksum != nil, o.Compressed)
 	if c := o.Checksum; c != nil {
 		p.str(c.RequestAlgorithmMember)
 		p.str(c.ValidationModeMember)
@@ -375,7 +375,7 @@ func (u *unpacker) operation() *Operation {
 	}
 	o.Status = int(u.num())
 	var sum bool
-	u.flags(&o.NoAuth, &o.UnsignedPayload, &o.Deprecated, &sum)
+	u.flags(&o.NoAuth, &o.UnsignedPayload, &o.Deprecated, &sum, &o.Compressed)
 	if sum {
 		o.Checksum = &Checksum{RequestAlgorithmMember: u.str(), ValidationModeMember: u.str()}
 		u.flags(&o.Checksum.Required)

@@ -86,6 +86,9 @@ type Shape struct {
 	Elem, Key *Member
 	// Enum holds the allowed values of a string, nil for any.
 	Enum []string
+	// InternalEnum are further values that are taken but not named to callers;
+	// botocore's models do not carry them.
+	InternalEnum []string
 	// Min and Max bound a length (string, blob, list, map) or a number. HasMin
 	// and HasMax say whether they apply.
 	Min, Max       float64
@@ -300,6 +303,8 @@ type Operation struct {
 	UnsignedPayload bool
 	// HostPrefix is prepended to the host by clients; it may hold {labels}.
 	HostPrefix string
+	// Compressed says that clients may compress larger requests with gzip.
+	Compressed bool
 	Checksum   *Checksum
 	Deprecated bool
 }

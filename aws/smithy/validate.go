@@ -195,21 +195,48 @@ func (p *Problems) entries(sh *Shape, v reflect.Value) {
 	if !sh.Elem.Shape.checked && !sh.Key.Shape.checked {
 		return
 	}
-	for _, k := range SortedKeys(v) {
-		if sh.Key.Shape.checked {
-			var keys Problems
-			keys.text(sh.Key.Shape, k.String())
-			if len(keys.List) > 0 {
-				first := &keys.List[0]
-				p.add(first.Shape, first.Rule, first.Length, printed(v), "Map keys must satisfy constraint: [%s]", constraints(&keys))
-			}
+	mark := len(p.List)
+	if m, ok := v.Interface().(map[string]any); ok {
+		for k, e := range m {
+			p.entry(sh, v, k, reflect.ValueOf(e))
 		}
-		if e, ok := Indirect(v.MapIndex(k)); ok && sh.Elem.Shape.checked {
-			p.PushKey(k.String())
-			p.value(sh.Elem.Shape, e)
-			p.Pop()
+	} else {
+		key, elem := reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem()
+		for it := v.MapRange(); it.Next(); {
+			key.SetIterKey(it)
+			elem.SetIterValue(it)
+			p.entry(sh, v, key.String(), elem)
 		}
 	}
+	// Entries come in any order, their violations in that of the keys.
+	slices.SortStableFunc(p.List[mark:], func(a, b Violation) int {
+		return strings.Compare(a.keyAt(len(p.path)), b.keyAt(len(p.path)))
+	})
+}
+
+// entry validates the key and the value of one entry of the map v.
+func (p *Problems) entry(sh *Shape, v reflect.Value, key string, elem reflect.Value) {
+	if sh.Key.Shape.checked {
+		var keys Problems
+		keys.text(sh.Key.Shape, key)
+		if len(keys.List) > 0 {
+			first := &keys.List[0]
+			p.add(first.Shape, first.Rule, first.Length, printed(v), "Map keys must satisfy constraint: [%s]", constraints(&keys))
+		}
+	}
+	if e, ok := Indirect(elem); ok && sh.Elem.Shape.checked {
+		p.PushKey(key)
+		p.value(sh.Elem.Shape, e)
+		p.Pop()
+	}
+}
+
+// keyAt is the key that v's path has behind its first n steps, "" for none.
+func (v *Violation) keyAt(n int) string {
+	if n < len(v.Path) {
+		return v.Path[n].Name
+	}
+	return ""
 }
 
 func constraints(p *Problems) string {
@@ -224,7 +251,7 @@ func (p *Problems) text(sh *Shape, s string) {
 	if sh.HasMin || sh.HasMax {
 		p.length(sh, utf8.RuneCountInString(s), reflect.ValueOf(s))
 	}
-	if sh.Enum != nil && !slices.Contains(sh.Enum, s) {
+	if sh.Enum != nil && !slices.Contains(sh.Enum, s) && !slices.Contains(sh.InternalEnum, s) {
 		p.add(sh, RuleEnum, 0, s, "Member must satisfy enum value set: [%s]", strings.Join(sh.Enum, ", "))
 	}
 	if sh.Pattern != "" {

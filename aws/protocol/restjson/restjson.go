@@ -171,20 +171,28 @@ func encodeBody(sh *smithy.Shape, v reflect.Value, resp *protocol.Response) (med
 	}
 	if r, ok := e.Interface().(io.Reader); ok && m.IsStream() {
 		resp.Stream = r
-		return "application/octet-stream", nil
+		return rawType(m, "application/octet-stream"), nil
 	}
 	switch k := m.Shape.Kind; {
 	case k == smithy.Blob && e.Kind() == reflect.Slice:
 		resp.Body = e.Bytes()
-		return "application/octet-stream", nil
+		return rawType(m, "application/octet-stream"), nil
 	case k == smithy.String && e.Kind() == reflect.String:
 		resp.Body = []byte(e.String())
-		return "text/plain", nil
+		return rawType(m, "text/plain"), nil
 	case m.IsStream():
 		return "", fmt.Errorf("the payload %s is a %s", m.Name, e.Type())
 	}
 	resp.Body, err = protocol.Build(func(b []byte) ([]byte, error) { return rules.Append(b, m, e) })
 	return mediaType, err
+}
+
+// rawType is the media type of a payload that is no JSON.
+func rawType(m *smithy.Member, otherwise string) string {
+	if t := m.Shape.MediaType; t != "" {
+		return t
+	}
+	return otherwise
 }
 
 // object writes the members that are not bound elsewhere.

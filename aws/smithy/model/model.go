@@ -10,6 +10,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sort"
 	"strconv"
 
@@ -60,6 +61,9 @@ type Operation struct {
 	Endpoint        struct {
 		HostPrefix string `json:"hostPrefix"`
 	} `json:"endpoint"`
+	RequestCompression struct {
+		Encodings []string `json:"encodings"`
+	} `json:"requestcompression"`
 	HTTPChecksumRequired bool `json:"httpChecksumRequired"`
 	HTTPChecksum         *struct {
 		RequestAlgorithmMember      string   `json:"requestAlgorithmMember"`
@@ -364,6 +368,7 @@ func (c *converter) operation(name string, in *Operation) (*smithy.Operation, er
 		out.Status = 200
 	}
 	out.NoAuth = in.AuthType == "none" || len(in.Auth) == 1 && in.Auth[0] == "smithy.api#noAuth"
+	out.Compressed = slices.Contains(in.RequestCompression.Encodings, "gzip")
 	out.UnsignedPayload = out.UnsignedPayload || in.AuthType == "v4-unsigned-body"
 	find := func(r *Ref) (*smithy.Shape, error) {
 		if sh := c.shapes[r.Shape]; sh != nil {
