@@ -28,6 +28,9 @@ type Source struct {
 }
 
 // Set is every policy that applies to a request.
+//
+// Differs from AWS: resource control policies and the policies of VPC endpoints
+// are not among them.
 type Set struct {
 	// Identity are the policies of the user and its groups, or of the role. A
 	// FederatedUser has those of the user who made the session.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 	"time"
+	"unicode/utf8"
 )
 
 // FuzzParse: no document may panic the parser or the evaluation of what it
@@ -211,6 +212,9 @@ func FuzzGlob(f *testing.F) {
 		}
 		pt := compilePattern(p, syntax{wildcards: true})
 		got, _ := pt.match(&evaluation{}, s)
+		if !utf8.ValidString(p) || !utf8.ValidString(s) {
+			return // documents are UTF-8; here it is enough not to panic
+		}
 		if want := slowGlob([]rune(p), []rune(s)); got != want {
 			t.Errorf("%q matches %q: %v, want %v", p, s, got, want)
 		}
@@ -317,5 +321,19 @@ func TestEvaluateAllocates(t *testing.T) {
 	rq.Need.Resource = "arn:aws:s3:::home/bob/x"
 	if n := testing.AllocsPerRun(100, func() { Evaluate(rq, s) }); n > 0 {
 		t.Errorf("an evaluation in which nothing matches made %v allocations", n)
+	}
+}
+
+func TestContextNameInAnotherCase(t *testing.T) {
+	doc := mustParse(`{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"StringEquals":{"aws:RequestTag/Env":"prod"}}}}`, Identity)
+	s := &Set{Identity: []Source{{Doc: doc}}}
+	tags := Context{"aws:RequestTag/Env": {"prod"}}
+	for name, rq := range map[string]*Request{
+		"operation": {Principal: &Principal{Type: User}, Need: Need{Action: "s3:GetObject", Resource: "*", Context: tags}},
+		"call":      {Principal: &Principal{Type: User}, Need: Need{Action: "s3:GetObject", Resource: "*"}, Global: tags},
+	} {
+		if d := Evaluate(rq, s); d.Effect != ExplicitDeny {
+			t.Errorf("%s: %v", name, d.Effect)
+		}
 	}
 }

@@ -6,12 +6,24 @@ import (
 	"time"
 )
 
-// Context holds condition keys and their values. Names are in lower case;
-// [Context.Set] sees to that.
+// Context holds condition keys and their values. Names are best in lower case,
+// as [Context.Set] writes them: a name in another case is found too, but by
+// looking at all of them.
 type Context map[string][]string
 
 // Set replaces the values of a key.
 func (c Context) Set(key string, values ...string) { c[strings.ToLower(key)] = values }
+
+// search finds a key whose name is not in lower case, so that a caller's slip
+// cannot make a deny's condition miss its key.
+func (c Context) search(lower string) ([]string, bool) {
+	for name, v := range c {
+		if len(name) == len(lower) && strings.EqualFold(name, lower) {
+			return v, true
+		}
+	}
+	return nil, false
+}
 
 // keyID names a condition key that is computed from the request.
 type keyID uint8
@@ -139,7 +151,11 @@ func (ev *evaluation) lookup(k *keyRef) values {
 	}
 	switch k.id {
 	case keyOther:
-		return values{}
+		if v, ok := ev.rq.Need.Context.search(k.name); ok {
+			return values{many: v}
+		}
+		v, _ := ev.rq.Global.search(k.name)
+		return values{many: v}
 	case keyResourceAccount:
 		return presentValue(string(ev.rq.Need.ResourceAccount))
 	case keyCurrentTime, keyEpochTime:
