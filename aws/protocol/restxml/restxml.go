@@ -145,7 +145,10 @@ func (Codec) Encode(op *smithy.Operation, out any, requestID string) (*protocol.
 	if m := op.Output.PayloadMember(); m != nil {
 		return resp, payload(op, m, v, resp)
 	}
-	if !httpbind.HasBody(op.Output) {
+	if !hasElements(op.Output) {
+		if !isS3(op) {
+			setDefault(resp.Header, "Content-Type", mediaType)
+		}
 		return resp, nil
 	}
 	if isS3(op) && op.Name == "GetBucketLocation" {
@@ -154,6 +157,18 @@ func (Codec) Encode(op *smithy.Operation, out any, requestID string) (*protocol.
 	return resp, document(resp, isS3(op), func(w *xmlcodec.Writer) {
 		w.Root(rootName(op), namespace(&op.Service.Meta, op.Output.XMLNamespace), op.Output, v)
 	})
+}
+
+// hasElements says whether an answer of shape sh has a document. What a
+// request binds to the path or the query string is an element there.
+func hasElements(sh *smithy.Shape) bool {
+	for _, m := range sh.Members {
+		switch m.Location {
+		case smithy.Body, smithy.URI, smithy.Querystring:
+			return true
+		}
+	}
+	return false
 }
 
 // requestHeader starts a response's header with the request's id.
@@ -198,7 +213,7 @@ func payload(op *smithy.Operation, m *smithy.Member, v reflect.Value, resp *prot
 	if !v.IsValid() {
 		return nil
 	}
-	if m.IsStream() && m.Shape.Kind != smithy.Union {
+	if m.IsStream() && !m.Shape.EventStream {
 		return streamed(m, v, resp)
 	}
 	e, ok := smithy.Get(v, m)
@@ -214,11 +229,11 @@ func payload(op *smithy.Operation, m *smithy.Member, v reflect.Value, resp *prot
 	case !ok:
 		return nil
 	case m.Shape.Kind == smithy.Blob:
-		setDefault(resp.Header, "Content-Type", "application/octet-stream")
+		setDefault(resp.Header, "Content-Type", blobType(m))
 		resp.Body = e.Bytes()
 		return nil
 	case m.Shape.Kind == smithy.String:
-		setDefault(resp.Header, "Content-Type", textType(e.String()))
+		setDefault(resp.Header, "Content-Type", textType(m, e.String()))
 		resp.Body = []byte(e.String())
 		return nil
 	}
@@ -227,8 +242,19 @@ func payload(op *smithy.Operation, m *smithy.Member, v reflect.Value, resp *prot
 	})
 }
 
+// blobType is the media type of a blob.
+func blobType(m *smithy.Member) string {
+	if t := m.Shape.MediaType; t != "" {
+		return t
+	}
+	return "application/octet-stream"
+}
+
 // textType is the media type of a string: policies are JSON.
-func textType(s string) string {
+func textType(m *smithy.Member, s string) string {
+	if t := m.Shape.MediaType; t != "" {
+		return t
+	}
 	if strings.HasPrefix(strings.TrimSpace(s), "{") {
 		return "application/json"
 	}
@@ -256,6 +282,6 @@ func streamed(m *smithy.Member, v reflect.Value, resp *protocol.Response) error 
 	default:
 		return errors.New("a streaming member is not a reader")
 	}
-	setDefault(resp.Header, "Content-Type", "application/octet-stream")
+	setDefault(resp.Header, "Content-Type", blobType(m))
 	return nil
 }

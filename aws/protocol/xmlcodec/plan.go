@@ -18,9 +18,13 @@ import (
 // once for each shape.
 type plan struct {
 	sh *smithy.Shape
-	// fields are a structure's members that are elements; attrs those that are attributes.
-	fields, attrs []field
-	byName        map[string]*field
+	// fields are a structure's members that are elements when it is written: what
+	// a request has in its path or query string is in the body of an answer.
+	fields []field
+	// attrs are the members that are attributes.
+	attrs []field
+	// byName are the elements that are read.
+	byName map[string]*field
 	// elem is a list's element or a map's value, key a map's key.
 	elem, key field
 }
@@ -67,7 +71,7 @@ func build(sh *smithy.Shape) *plan {
 	case smithy.Structure, smithy.Union:
 		for _, m := range sh.Members {
 			switch {
-			case m.Location != smithy.Body:
+			case m.Location == smithy.Header, m.Location == smithy.Headers, m.Location == smithy.StatusCode:
 			case m.XMLAttribute:
 				p.attrs = append(p.attrs, field{m: m, name: m.WireName()})
 			default:
@@ -76,7 +80,9 @@ func build(sh *smithy.Shape) *plan {
 		}
 		p.byName = make(map[string]*field, len(p.fields))
 		for i := range p.fields {
-			p.byName[p.fields[i].name] = &p.fields[i]
+			if p.fields[i].m.Location == smithy.Body {
+				p.byName[p.fields[i].name] = &p.fields[i]
+			}
 		}
 	case smithy.List:
 		p.elem = named(sh.Elem, or(sh.Elem.LocationName, "member"))
@@ -133,15 +139,13 @@ func (f *field) tags(m *smithy.Member) {
 	f.open, f.end = "<"+f.name+declaration(namespaceOf(m)), "</"+f.name+">"
 }
 
-// namespaceOf is the namespace that an element for m declares.
+// namespaceOf is the namespace that an element for m declares inside of a
+// document. That of a structure's shape is for its root element, but for a prefix that its attributes use.
 func namespaceOf(m *smithy.Member) smithy.XMLNamespace {
-	if m.XMLNamespace.URI != "" {
-		return m.XMLNamespace
-	}
-	if k := m.Shape.Kind; k == smithy.Structure || k == smithy.Union {
+	if m.XMLNamespace.URI == "" && m.Shape.XMLNamespace.Prefix != "" {
 		return m.Shape.XMLNamespace
 	}
-	return smithy.XMLNamespace{}
+	return m.XMLNamespace
 }
 
 // declaration is the attribute that declares ns, with a space before it.
@@ -170,4 +174,9 @@ func RootName(m *smithy.Member) string {
 }
 
 // RootNamespace is the namespace of the element that holds m as a whole body.
-func RootNamespace(m *smithy.Member) smithy.XMLNamespace { return namespaceOf(m) }
+func RootNamespace(m *smithy.Member) smithy.XMLNamespace {
+	if m.XMLNamespace.URI != "" {
+		return m.XMLNamespace
+	}
+	return m.Shape.XMLNamespace
+}
