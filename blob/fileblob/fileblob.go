@@ -151,6 +151,7 @@ func (s *Store) prepare() error {
 			return err
 		}
 	}
+	s.probe()
 	if !isNew {
 		return nil
 	}

@@ -55,15 +55,26 @@ func (s *Store) createTemp() (f *os.File, name string, err error) {
 	dir := filepath.Join(s.root, tmpName)
 	if !s.named {
 		f, err = openUnnamed(dir)
-		if err == nil || !errors.Is(err, errors.ErrUnsupported) {
-			return f, "", err
-		}
+		return f, "", err
 	}
 	f, err = os.CreateTemp(dir, "")
 	if err != nil {
 		return nil, "", err
 	}
 	return f, f.Name(), nil
+}
+
+// probe finds out whether the file system has files without a name. Any other
+// error, such as that of a full disk, does not keep a store from being opened.
+func (s *Store) probe() {
+	if s.named {
+		return
+	}
+	f, err := openUnnamed(filepath.Join(s.root, tmpName))
+	if err == nil {
+		f.Close()
+	}
+	s.named = errors.Is(err, errors.ErrUnsupported)
 }
 
 // Write implements io.Writer.
