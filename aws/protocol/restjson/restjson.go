@@ -76,12 +76,19 @@ func decodeBody(op *smithy.Operation, rq *protocol.Request, f *smithy.Fields, pr
 		}
 		return rules.DecodeFields(body, op.Input, f, problems)
 	}
-	if len(body) == 0 {
+	if len(body) == 0 || !m.Required && m.Shape.Kind == smithy.Structure && isEmptyObject(body) {
 		return nil
 	}
 	problems.Push(m)
 	defer problems.Pop()
 	return f.Set(m, func(v reflect.Value) error { return payload(body, m, v, problems) })
+}
+
+// isEmptyObject reports whether body is {}, which is what clients send for a
+// structure that is the payload and was not given.
+func isEmptyObject(body []byte) bool {
+	body = bytes.TrimSpace(body)
+	return len(body) >= 2 && body[0] == '{' && body[len(body)-1] == '}' && len(bytes.TrimSpace(body[1:len(body)-1])) == 0
 }
 
 // streamed is the body as a reader or as a stream of events.
