@@ -3,11 +3,14 @@
 //
 // services/iam and services/sts are its API; the gateway asks it whose an
 // access key is ([Store.Credential]) and which policies bear on a principal
-// ([Store.Policies]). Compiled policies are cached under the account's
-// generation, which every change bumps with [Touch]: so a call reads one row
-// when nothing has changed. Temporary credentials are sealed into their
-// session token and need no row at all (session.go). This package evaluates
-// nothing: aws/policy does.
+// ([Store.Policies]). What has a name and a path is an [Entity] in a
+// [Directory]; everything that belongs to one (policies, keys, memberships)
+// hangs on its unique id, so that renaming moves nothing and a new entity of
+// an old name inherits nothing. Compiled policies are cached under the
+// account's generation, which every change bumps with [Touch]: so a call reads
+// one row when nothing has changed. Temporary credentials are sealed into
+// their session token and need no row at all (session.go). This package
+// evaluates nothing: aws/policy does.
 package identity
 
 import (
@@ -23,8 +26,8 @@ type Tag struct {
 	Value string `cbor:"v"`
 }
 
-// Principal rows have these in common.
-type common struct {
+// Entity is what users, groups, roles, policies and the like have in common.
+type Entity struct {
 	// Path begins and ends with a slash.
 	Path    string    `cbor:"path"`
 	Name    string    `cbor:"name"`
@@ -35,7 +38,7 @@ type common struct {
 
 // User is an IAM user.
 type User struct {
-	common
+	Entity
 	// Boundary is the ARN of the permissions boundary, "" for none.
 	Boundary         string    `cbor:"boundary"`
 	PasswordLastUsed time.Time `cbor:"password_last_used"`
@@ -43,21 +46,18 @@ type User struct {
 
 // Group is an IAM group.
 type Group struct {
-	common
+	Entity
 }
 
 // Role is an IAM role.
 type Role struct {
-	common
+	Entity
 	Boundary    string `cbor:"boundary"`
 	Description string `cbor:"description"`
 	// Trust is the policy that says who may assume the role.
 	Trust string `cbor:"trust"`
 	// MaxSession is the longest session that AssumeRole may ask for.
 	MaxSession time.Duration `cbor:"max_session"`
-	LastUsed   time.Time     `cbor:"last_used"`
-	// LastUsedRegion is where the role was last used.
-	LastUsedRegion string `cbor:"last_used_region"`
 }
 
 // Version is one version of a managed policy.
@@ -69,7 +69,7 @@ type Version struct {
 
 // Policy is a managed policy.
 type Policy struct {
-	common
+	Entity
 	Description string `cbor:"description"`
 	// Versions are ordered by age; Default names the one that is in force.
 	Versions []Version `cbor:"versions"`
@@ -79,24 +79,50 @@ type Policy struct {
 	Updated time.Time `cbor:"updated"`
 }
 
+// Version returns one version, or nil.
+func (p *Policy) Version(id string) *Version {
+	for i := range p.Versions {
+		if p.Versions[i].ID == id {
+			return &p.Versions[i]
+		}
+	}
+	return nil
+}
+
 // Document is the text of the version in force.
 func (p *Policy) Document() string {
-	for _, v := range p.Versions {
-		if v.ID == p.Default {
-			return v.Document
-		}
+	if v := p.Version(p.Default); v != nil {
+		return v.Document
 	}
 	return ""
 }
 
-// Kind is what policies can be attached to.
+// Profile is an instance profile.
+type Profile struct {
+	Entity
+	// RoleID is the unique id of the role in it, "" for none.
+	RoleID string `cbor:"role"`
+}
+
+// Kind is a kind of entity, as ARNs name it.
 type Kind string
 
-// The kinds of principals with policies.
+// The kinds of entities.
 const (
-	KindUser  Kind = "user"
-	KindGroup Kind = "group"
-	KindRole  Kind = "role"
+	KindUser    Kind = "user"
+	KindGroup   Kind = "group"
+	KindRole    Kind = "role"
+	KindPolicy  Kind = "policy"
+	KindProfile Kind = "instance-profile"
+)
+
+// The entities of every account, by name and by unique id.
+var (
+	Users    = NewDirectory(KindUser, func(u *User) *Entity { return &u.Entity })
+	Groups   = NewDirectory(KindGroup, func(g *Group) *Entity { return &g.Entity })
+	Roles    = NewDirectory(KindRole, func(r *Role) *Entity { return &r.Entity })
+	Policies = NewDirectory(KindPolicy, func(p *Policy) *Entity { return &p.Entity })
+	Profiles = NewDirectory(KindProfile, func(p *Profile) *Entity { return &p.Entity })
 )
 
 // Inline is a policy that is part of its user, group or role.
@@ -105,31 +131,20 @@ type Inline struct {
 	Document string `cbor:"document"`
 }
 
-// The tables. Names are unique regardless of case: keys hold [Fold] of them.
+// The relations between entities; ids are unique ids.
 var (
-	Users    = kv.NewTable[User]("iam/user")      // account, user
-	Groups   = kv.NewTable[Group]("iam/group")    // account, group
-	Members  = kv.NewTable[string]("iam/member")  // account, user, group -> group's name
-	Roster   = kv.NewTable[string]("iam/roster")  // account, group, user -> user's name
-	Roles    = kv.NewTable[Role]("iam/role")      // account, role
-	Policies = kv.NewTable[Policy]("iam/policy")  // account, policy's name
-	Inlines  = kv.NewTable[Inline]("iam/inline")  // account, kind, name, policy's name
-	Attached = kv.NewTable[string]("iam/attach")  // account, kind, name, policy ARN -> policy ARN
-	Reverse  = kv.NewTable[string]("iam/reverse") // account, policy ARN, kind, name -> name
+	Members    = kv.NewTable[string]("iam/member", kv.Small())    // account, user id, group id -> group id
+	Roster     = kv.NewTable[string]("iam/roster", kv.Small())    // account, group id, user id -> user id
+	Inlines    = kv.NewTable[Inline]("iam/inline")                // account, entity id, policy's folded name
+	Attached   = kv.NewTable[string]("iam/attach", kv.Small())    // account, entity id, policy id -> policy ARN
+	Attachment = kv.NewTable[string]("iam/reverse", kv.Small())   // account, policy id, entity id -> entity id
+	Bounded    = kv.NewTable[string]("iam/bounded", kv.Small())   // account, policy id, entity id -> entity id
+	ProfilesOf = kv.NewTable[string]("iam/profileof", kv.Small()) // account, role id, profile id -> profile id
+	// Belongings are things that have to be deleted before their entity can be.
+	Belongings = kv.NewTable[string]("iam/belonging", kv.Small()) // account, entity id, what, its id -> what, such as "login profile"
 
 	generations = kv.NewTable[uint64]("iam/generation", kv.Small()) // account
 )
-
-// Fold is a name as keys hold it.
-func Fold(name string) string {
-	b := []byte(name)
-	for i, c := range b {
-		if 'A' <= c && c <= 'Z' {
-			b[i] = c + 'a' - 'A'
-		}
-	}
-	return string(b)
-}
 
 // Touch says, in the transaction that changes anything of an account's
 // identities, that cached policies of the account no longer hold.
@@ -154,10 +169,21 @@ func generation(tx *kv.Tx, account arn.AccountID) (uint64, error) {
 	return *n, nil
 }
 
+// Exists reports whether an account was ever used in this cloud.
+func Exists(tx *kv.Tx, account arn.AccountID) (bool, error) {
+	n, err := generation(tx, account)
+	return n > 0, err
+}
+
 // ARN makes the ARN of an IAM resource, such as kind "user", path "/a/", name "bob".
-func ARN(account arn.AccountID, kind, path, name string) string {
+func ARN(account arn.AccountID, kind Kind, path, name string) string {
 	if path == "" {
 		path = "/"
 	}
-	return arn.ARN{Partition: "aws", Service: "iam", AccountID: account, Resource: kind + path + name}.String()
+	return arn.ARN{Partition: "aws", Service: "iam", AccountID: account, Resource: string(kind) + path + name}.String()
+}
+
+// RootARN is the ARN of an account's root.
+func RootARN(account arn.AccountID) string {
+	return arn.ARN{Partition: "aws", Service: "iam", AccountID: account, Resource: "root"}.String()
 }

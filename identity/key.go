@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gigawatt-cloud/gigawatt/aws/arn"
@@ -21,55 +22,72 @@ import (
 type Key struct {
 	ID      string        `cbor:"id"`
 	Account arn.AccountID `cbor:"account"`
-	// UserName is "" for a key of the account's root.
-	UserName string `cbor:"user"`
+	// UserID is the unique id of the key's user, "" for the account's root.
+	UserID string `cbor:"user"`
 	// Secret is sealed with the master key.
 	Secret  []byte    `cbor:"secret"`
 	Active  bool      `cbor:"active"`
 	Created time.Time `cbor:"created"`
 }
 
-// KeyUse is when and for what a key was last used.
-type KeyUse struct {
-	Time    time.Time `cbor:"time"`
-	Service string    `cbor:"service"`
-	Region  string    `cbor:"region"`
-}
-
 // The tables of keys.
 var (
-	Keys    = kv.NewTable[Key]("iam/key", kv.Small())       // access key id
-	KeysOf  = kv.NewTable[string]("iam/keysof", kv.Small()) // account, user, access key id -> access key id
-	KeyUses = kv.NewTable[KeyUse]("iam/keyuse", kv.Small()) // access key id
+	Keys   = kv.NewTable[Key]("iam/key", kv.Small())       // access key id
+	KeysOf = kv.NewTable[string]("iam/keysof", kv.Small()) // account, user id, access key id -> access key id
 )
+
+// accountOffset is added to half an account's number in access key ids.
+const accountOffset = 0x8000000000
+
+const base32Alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
 // AccessKeyID makes the id of a key in AWS's own scheme, which holds the
 // account: a prefix (AKIA for long-lived, ASIA for temporary keys), the
-// account in base32, and random characters.
-func AccessKeyID(prefix string, account arn.AccountID) (string, error) {
-	const offset = 0x8000000000
+// account in base32, and five random bytes.
+func AccessKeyID(prefix string, account arn.AccountID, random []byte) (string, error) {
 	n, err := strconv.ParseInt(string(account), 10, 64)
 	if err != nil || !account.Valid() {
 		return "", fmt.Errorf("account %q has not twelve digits", account)
 	}
-	half := n/2 + offset
+	half := n/2 + accountOffset
 	b := make([]byte, 5)
 	for i := range b {
 		b[i] = byte(half >> (8 * (4 - i)))
 	}
-	tail := make([]byte, 5)
-	if _, err := rand.Read(tail); err != nil {
-		return "", err
-	}
-	random := []byte(base32.StdEncoding.EncodeToString(tail))
+	tail := []byte(base32.StdEncoding.EncodeToString(random[:5]))
 	// The first random character's upper half of the alphabet marks an odd account.
-	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
-	i := int(tail[0]>>3) & 15
+	i := int(random[0]>>3) & 15
 	if n%2 == 1 {
 		i += 16
 	}
-	random[0] = alphabet[i]
-	return prefix + base32.StdEncoding.EncodeToString(b) + string(random), nil
+	tail[0] = base32Alphabet[i]
+	return prefix + base32.StdEncoding.EncodeToString(b) + string(tail), nil
+}
+
+// AccountOfKey is the account that an access key id names; ok is false when
+// the id is not of AWS's scheme.
+func AccountOfKey(id string) (account arn.AccountID, ok bool) {
+	if len(id) != 20 {
+		return "", false
+	}
+	var b [5]byte
+	if _, err := base32.StdEncoding.Decode(b[:], []byte(id[4:12])); err != nil {
+		return "", false
+	}
+	var n int64
+	for _, c := range b {
+		n = n<<8 | int64(c)
+	}
+	odd := strings.IndexByte(base32Alphabet, id[12])
+	if n < accountOffset || odd < 0 {
+		return "", false
+	}
+	n = (n - accountOffset) * 2
+	if odd >= 16 {
+		n++
+	}
+	account = arn.AccountID(fmt.Sprintf("%012d", n))
+	return account, account.Valid()
 }
 
 // NewSecret makes a secret access key of forty characters.
@@ -119,4 +137,29 @@ func (s sealer) open(b []byte, bound string) ([]byte, error) {
 		return nil, errSealed
 	}
 	return out, nil
+}
+
+// PutKey stores a key and lists it with its user.
+func PutKey(tx *kv.Tx, k *Key) error {
+	if err := Keys.Put(tx, k, k.ID); err != nil {
+		return err
+	}
+	if err := KeysOf.Put(tx, &k.ID, k.Account, k.UserID, k.ID); err != nil {
+		return err
+	}
+	return Touch(tx, k.Account)
+}
+
+// DeleteKey removes a key and what is known of its use.
+func DeleteKey(tx *kv.Tx, k *Key) error {
+	if err := Keys.Delete(tx, k.ID); err != nil {
+		return err
+	}
+	if err := KeysOf.Delete(tx, k.Account, k.UserID, k.ID); err != nil {
+		return err
+	}
+	if err := keyUses.Delete(tx, k.ID); err != nil {
+		return err
+	}
+	return Touch(tx, k.Account)
 }

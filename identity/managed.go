@@ -1,12 +1,17 @@
 package identity
 
 import (
+	"crypto/sha256"
 	_ "embed" // managed.json
+	"encoding/base32"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/gigawatt-cloud/gigawatt/aws/arn"
 )
 
 // managedJSON holds the AWS-managed policies that infrastructure code looks
@@ -16,23 +21,42 @@ import (
 //go:embed managed.json
 var managedJSON []byte
 
-var readManaged = sync.OnceValue(func() map[string]*Policy {
+var readManaged = sync.OnceValue(func() *awsPolicies {
 	var docs map[string]json.RawMessage
 	if err := json.Unmarshal(managedJSON, &docs); err != nil {
 		panic(fmt.Sprintf("identity: managed.json: %v", err))
 	}
-	out := make(map[string]*Policy, len(docs))
+	out := &awsPolicies{byARN: make(map[string]*Policy, len(docs))}
 	for name, doc := range docs {
 		i := strings.LastIndexByte(name, '/')
-		p := &Policy{common: common{Path: "/" + name[:i+1], Name: name[i+1:], Created: managedSince}, Default: "v1", Updated: managedSince}
+		policyARN := "arn:aws:iam::aws:policy/" + name
+		sum := sha256.Sum256([]byte(policyARN))
+		p := &Policy{Default: "v1", Next: 2, Updated: managedSince, Entity: Entity{
+			Path: "/" + name[:i+1], Name: name[i+1:], Created: managedSince,
+			ID: "ANPA" + base32.StdEncoding.EncodeToString(sum[:])[:17],
+		}}
 		p.Versions = []Version{{ID: "v1", Document: string(doc), Created: managedSince}}
-		out["arn:aws:iam::aws:policy/"+name] = p
+		out.byARN[policyARN] = p
+		out.list = append(out.list, p)
 	}
+	slices.SortFunc(out.list, func(a, b *Policy) int { return strings.Compare(a.Path+a.Name, b.Path+b.Name) })
 	return out
 })
+
+type awsPolicies struct {
+	byARN map[string]*Policy
+	list  []*Policy
+}
 
 // managedSince is the date that the AWS-managed policies carry.
 var managedSince = time.Date(2015, 2, 6, 18, 39, 46, 0, time.UTC)
 
 // awsManaged returns an AWS-managed policy by its ARN, or nil.
-func awsManaged(policyARN string) *Policy { return readManaged()[policyARN] }
+func awsManaged(policyARN string) *Policy { return readManaged().byARN[policyARN] }
+
+// AWSManaged returns the AWS-managed policies, ordered by path and name. They
+// are shared and must not be changed.
+func AWSManaged() []*Policy { return readManaged().list }
+
+// AWSAccount stands for the account in the ARNs of AWS-managed policies.
+const AWSAccount arn.AccountID = "aws"

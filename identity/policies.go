@@ -35,60 +35,67 @@ func (s *Store) Policies(ctx context.Context, p *policy.Principal) (*policy.Set,
 	return out, err
 }
 
-// base is the set of the user or role behind a principal.
-func (s *Store) base(tx *kv.Tx, c *cached, p *policy.Principal) (*policy.Set, error) {
-	kind, of := KindUser, p.ARN
+// uniqueID is the unique id of the user or role behind a principal, or what
+// else stands for it.
+func uniqueID(p *policy.Principal) string {
 	switch p.Type {
 	case policy.AssumedRole:
-		kind, of = KindRole, p.RoleARN
+		id, _, _ := strings.Cut(p.UserID, ":")
+		return id
 	case policy.FederatedUser:
-		of = p.UserARN
+		return p.UserARN
 	}
-	if set, ok := lookup(c, c.sets, of); ok {
+	return p.UserID
+}
+
+// base is the set of the user or role behind a principal.
+func (s *Store) base(tx *kv.Tx, c *cached, p *policy.Principal) (*policy.Set, error) {
+	key := uniqueID(p)
+	if set, ok := lookup(c, c.sets, key); ok {
 		return set, nil
 	}
-	name := of[strings.LastIndexByte(of, '/')+1:]
-	set, err := load(tx, p.AccountID, kind, name)
+	set, err := load(tx, p)
 	if err != nil {
-		return nil, fmt.Errorf("policies of %s: %w", of, err)
+		return nil, fmt.Errorf("policies of %s: %w", p.ARN, err)
 	}
-	remember(c, c.sets, of, set)
+	remember(c, c.sets, key, set)
 	return set, nil
 }
 
-// load reads and compiles the policies of a user or role.
-func load(tx *kv.Tx, account arn.AccountID, kind Kind, name string) (*policy.Set, error) {
-	set := &policy.Set{}
-	var boundary string
-	switch kind {
-	case KindRole:
-		r, err := Roles.Get(tx, account, Fold(name))
-		if isNotFound(err) {
-			return set, nil // deleted since: nothing is allowed
-		}
-		if err != nil {
-			return nil, err
-		}
-		boundary = r.Boundary
-	default:
-		u, err := Users.Get(tx, account, Fold(name))
+// load reads and compiles the policies of a user or role. One that was deleted
+// has none, so that its sessions may do nothing.
+func load(tx *kv.Tx, p *policy.Principal) (*policy.Set, error) {
+	account, set := p.AccountID, &policy.Set{}
+	var id, boundary string
+	switch p.Type {
+	case policy.AssumedRole:
+		r, err := Roles.ByID(tx, account, uniqueID(p))
 		if isNotFound(err) {
 			return set, nil
 		}
 		if err != nil {
 			return nil, err
 		}
-		boundary = u.Boundary
-		for r, err := range Members.Scan(tx, kv.Scan{Prefix: []any{account, Fold(name)}}) {
+		id, boundary = r.ID, r.Boundary
+	default:
+		u, err := userOf(tx, p)
+		if isNotFound(err) {
+			return set, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		id, boundary = u.ID, u.Boundary
+		for r, err := range Members.Scan(tx, kv.Scan{Prefix: []any{account, id}}) {
 			if err != nil {
 				return nil, err
 			}
-			if err := attachedTo(tx, set, account, KindGroup, *r.Value); err != nil {
+			if err := attachedTo(tx, set, account, *r.Value); err != nil {
 				return nil, err
 			}
 		}
 	}
-	if err := attachedTo(tx, set, account, kind, name); err != nil {
+	if err := attachedTo(tx, set, account, id); err != nil {
 		return nil, err
 	}
 	if boundary != "" {
@@ -101,14 +108,29 @@ func load(tx *kv.Tx, account arn.AccountID, kind Kind, name string) (*policy.Set
 	return set, nil
 }
 
+func userOf(tx *kv.Tx, p *policy.Principal) (*User, error) {
+	if p.Type != policy.FederatedUser {
+		return Users.ByID(tx, p.AccountID, p.UserID)
+	}
+	u, err := Users.Find(tx, p.AccountID, p.UserARN[strings.LastIndexByte(p.UserARN, '/')+1:])
+	if err == nil && Users.ARN(p.AccountID, u) != p.UserARN {
+		return nil, kv.ErrNotFound
+	}
+	return u, err
+}
+
 // attachedTo adds the inline and managed policies of a user, group or role.
-func attachedTo(tx *kv.Tx, set *policy.Set, account arn.AccountID, kind Kind, name string) error {
-	prefix := []any{account, string(kind), Fold(name)}
+func attachedTo(tx *kv.Tx, set *policy.Set, account arn.AccountID, id string) error {
+	prefix := []any{account, id}
+	n, err := NameOf(tx, account, id)
+	if err != nil {
+		return err
+	}
 	for r, err := range Inlines.Scan(tx, kv.Scan{Prefix: prefix}) {
 		if err != nil {
 			return err
 		}
-		src, err := compile("inline:"+string(kind)+"/"+name+"/"+r.Value.Name, r.Value.Document, policy.Identity)
+		src, err := compile("inline:"+string(n.Kind)+"/"+n.Name+"/"+r.Value.Name, r.Value.Document, policy.Identity)
 		if err != nil {
 			return err
 		}
@@ -161,8 +183,8 @@ func FindPolicy(tx *kv.Tx, account arn.AccountID, policyARN string) (*Policy, er
 	if a.AccountID != account {
 		return nil, kv.ErrNotFound
 	}
-	p, err := Policies.Get(tx, account, Fold(a.Resource[strings.LastIndexByte(a.Resource, '/')+1:]))
-	if err == nil && ARN(account, "policy", p.Path, p.Name) != policyARN {
+	p, err := Policies.Find(tx, account, a.Resource[strings.LastIndexByte(a.Resource, '/')+1:])
+	if err == nil && Policies.ARN(account, p) != policyARN {
 		return nil, kv.ErrNotFound
 	}
 	return p, err
@@ -188,6 +210,9 @@ func (s *Store) withSession(tx *kv.Tx, c *cached, base *policy.Set, p *policy.Pr
 	}
 	for _, a := range x.Managed {
 		src, err := Managed(tx, p.AccountID, a, policy.Session)
+		if isNotFound(err) {
+			continue // deleted since: it allows nothing
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"strings"
@@ -28,9 +29,12 @@ type Credential struct {
 
 // Store answers whose a key is and which policies bear on a principal.
 type Store struct {
-	db      *kv.DB
-	secrets sealer
-	tokens  sealer
+	db       *kv.DB
+	secrets  sealer
+	tokens   sealer
+	messages sealer
+	sessions opened
+	uses     uses
 
 	mu       sync.RWMutex
 	accounts map[arn.AccountID]*cached
@@ -40,18 +44,40 @@ type Store struct {
 type cached struct {
 	generation uint64
 	mu         sync.RWMutex
-	sets       map[string]*policy.Set // by user's or role's ARN, or a session's key
+	sets       map[string]*policy.Set // by user's or role's unique id, or a session's key
 	keys       map[string]*Credential // by access key id
+	arns       map[string]string      // by kind and folded name
 }
 
-// cacheLimit bounds each of an account's caches; a full one is emptied.
+// opened holds session tokens that were opened before.
+type opened struct {
+	mu sync.RWMutex
+	m  map[string]*Session
+}
+
+func (o *opened) get(token string) *Session {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	return o.m[token]
+}
+
+func (o *opened) put(token string, x *Session) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.m == nil || len(o.m) >= cacheLimit {
+		o.m = make(map[string]*Session)
+	}
+	o.m[token] = x
+}
+
+// cacheLimit bounds each of the caches; a full one is emptied.
 const cacheLimit = 4096
 
 // New returns a store on db. master seals secrets and session tokens.
 func New(db *kv.DB, master *[32]byte) *Store {
 	return &Store{
 		db: db, secrets: newSealer(master, "secret"), tokens: newSealer(master, "session"),
-		accounts: map[arn.AccountID]*cached{},
+		messages: newSealer(master, "message"), accounts: map[arn.AccountID]*cached{},
 	}
 }
 
@@ -74,7 +100,9 @@ func (s *Store) account(tx *kv.Tx, account arn.AccountID) (*cached, error) {
 	if c != nil && c.generation == g {
 		return c, nil
 	}
-	c = &cached{generation: g, sets: map[string]*policy.Set{}, keys: map[string]*Credential{}}
+	c = &cached{
+		generation: g, sets: map[string]*policy.Set{}, keys: map[string]*Credential{}, arns: map[string]string{},
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.accounts) >= cacheLimit {
@@ -103,25 +131,32 @@ func remember[V any](c *cached, m map[string]V, key string, v V) {
 // Credential returns what an access key stands for. Its errors are
 // ErrUnknownKey, ErrInvalidToken, ErrExpiredToken, or the store's.
 func (s *Store) Credential(ctx context.Context, accessKeyID, sessionToken string, now time.Time) (*Credential, error) {
-	if strings.HasPrefix(accessKeyID, "ASIA") || sessionToken != "" {
+	if strings.HasPrefix(accessKeyID, "ASIA") {
 		return s.temporary(accessKeyID, sessionToken, now)
+	}
+	account, ok := AccountOfKey(accessKeyID)
+	if !ok {
+		return nil, ErrUnknownKey
+	}
+	if sessionToken != "" {
+		return nil, ErrInvalidToken
 	}
 	var cred *Credential
 	err := s.db.View(ctx, func(tx *kv.Tx) error {
-		k, err := Keys.Get(tx, accessKeyID)
-		if isNotFound(err) || err == nil && !k.Active {
-			return ErrUnknownKey
-		}
-		if err != nil {
-			return err
-		}
-		c, err := s.account(tx, k.Account)
+		c, err := s.account(tx, account)
 		if err != nil {
 			return err
 		}
 		var ok bool
 		if cred, ok = lookup(c, c.keys, accessKeyID); ok {
 			return nil
+		}
+		k, err := Keys.Get(tx, accessKeyID)
+		if isNotFound(err) || err == nil && !k.Active {
+			return ErrUnknownKey
+		}
+		if err != nil {
+			return err
 		}
 		if cred, err = s.longLived(tx, k); err != nil {
 			return err
@@ -137,22 +172,25 @@ func (s *Store) longLived(tx *kv.Tx, k *Key) (*Credential, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the secret of %s: %w", k.ID, err)
 	}
-	p := &policy.Principal{AccountID: k.Account, AccessKeyID: k.ID}
-	if k.UserName == "" {
-		p.Type, p.UserID, p.ARN = policy.Root, string(k.Account), ARN(k.Account, "root", "", "")
-		p.ARN = strings.TrimSuffix(p.ARN, "/")
+	if k.UserID == "" {
+		p := &policy.Principal{
+			Type: policy.Root, AccountID: k.Account, AccessKeyID: k.ID, UserID: string(k.Account), ARN: RootARN(k.Account),
+		}
 		return &Credential{Secret: string(secret), Principal: p}, nil
 	}
-	u, err := Users.Get(tx, k.Account, Fold(k.UserName))
+	u, err := Users.ByID(tx, k.Account, k.UserID)
 	if err != nil {
 		return nil, fmt.Errorf("user of key %s: %w", k.ID, err)
 	}
-	p.Type, p.UserID, p.UserName, p.ARN = policy.User, u.ID, u.Name, ARN(k.Account, "user", u.Path, u.Name)
-	p.Tags = tagMap(u.Tags)
+	p := &policy.Principal{
+		Type: policy.User, AccountID: k.Account, AccessKeyID: k.ID, UserID: u.ID, UserName: u.Name,
+		ARN: Users.ARN(k.Account, u), Tags: TagMap(u.Tags),
+	}
 	return &Credential{Secret: string(secret), Principal: p}, nil
 }
 
-func tagMap(tags []Tag) map[string]string {
+// TagMap is tags by key, nil for none.
+func TagMap(tags []Tag) map[string]string {
 	if len(tags) == 0 {
 		return nil
 	}
@@ -172,7 +210,61 @@ func (s *Store) temporary(accessKeyID, token string, now time.Time) (*Credential
 	if err != nil {
 		return nil, err
 	}
-	return &Credential{Secret: x.Secret, Principal: &x.Principal}, nil
+	return &Credential{Secret: x.Secret, Principal: x.Principal(now)}, nil
+}
+
+// ARNOf returns the ARN, with its path, of an entity that a caller names; with
+// the path "/" when there is none of the name. It is for permission checks.
+func (s *Store) ARNOf(ctx context.Context, account arn.AccountID, kind Kind, name string) (string, error) {
+	out := ARN(account, kind, "/", name)
+	err := s.db.View(ctx, func(tx *kv.Tx) error {
+		c, err := s.account(tx, account)
+		if err != nil {
+			return err
+		}
+		key := string(kind) + "/" + Fold(name)
+		if a, ok := lookup(c, c.arns, key); ok {
+			out = a
+			return nil
+		}
+		e, err := FindEntity(tx, account, kind, name)
+		if isNotFound(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		out = ARN(account, kind, e.Path, e.Name)
+		remember(c, c.arns, key, out)
+		return nil
+	})
+	return out, err
+}
+
+// FindEntity returns what a user, group, role, policy or instance profile has
+// in common with the others, or kv.ErrNotFound.
+func FindEntity(tx *kv.Tx, account arn.AccountID, kind Kind, name string) (*Entity, error) {
+	switch kind {
+	case KindUser:
+		return find(tx, Users, account, name)
+	case KindGroup:
+		return find(tx, Groups, account, name)
+	case KindRole:
+		return find(tx, Roles, account, name)
+	case KindPolicy:
+		return find(tx, Policies, account, name)
+	case KindProfile:
+		return find(tx, Profiles, account, name)
+	}
+	return nil, kv.ErrNotFound
+}
+
+func find[T any](tx *kv.Tx, d *Directory[T], account arn.AccountID, name string) (*Entity, error) {
+	v, err := d.Find(tx, account, name)
+	if err != nil {
+		return nil, err
+	}
+	return d.entity(v), nil
 }
 
 // EnsureRoot returns the access key of an account's root, and makes it the
@@ -196,7 +288,11 @@ func (s *Store) EnsureRoot(ctx context.Context, account arn.AccountID, now time.
 	if err != nil || accessKeyID != "" {
 		return accessKeyID, secret, err
 	}
-	if accessKeyID, err = AccessKeyID("AKIA", account); err != nil {
+	random := make([]byte, 5)
+	if _, err := rand.Read(random); err != nil {
+		return "", "", err
+	}
+	if accessKeyID, err = AccessKeyID("AKIA", account, random); err != nil {
 		return "", "", err
 	}
 	if secret, err = NewSecret(); err != nil {
@@ -212,18 +308,5 @@ func (s *Store) RestoreRoot(ctx context.Context, account arn.AccountID, accessKe
 		return err
 	}
 	k := &Key{ID: accessKeyID, Account: account, Secret: sealed, Active: true, Created: now}
-	return s.db.Update(ctx, func(tx *kv.Tx) error {
-		if err := PutKey(tx, k); err != nil {
-			return err
-		}
-		return Touch(tx, account)
-	})
-}
-
-// PutKey stores a key and lists it with its user.
-func PutKey(tx *kv.Tx, k *Key) error {
-	if err := Keys.Put(tx, k, k.ID); err != nil {
-		return err
-	}
-	return KeysOf.Put(tx, &k.ID, k.Account, Fold(k.UserName), k.ID)
+	return s.db.Update(ctx, func(tx *kv.Tx) error { return PutKey(tx, k) })
 }
