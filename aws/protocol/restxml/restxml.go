@@ -80,7 +80,11 @@ func decodeBody(op *smithy.Operation, rq *protocol.Request, f *smithy.Fields, pr
 		return err
 	}
 	if m == nil {
-		return xmlcodec.DecodeFields(b, op.InputXMLName, op.Input, f, problems)
+		root := op.InputXMLName
+		if op.Input.XMLName != "" {
+			root = op.Input.XMLName
+		}
+		return xmlcodec.DecodeFields(b, root, op.Input, f, problems)
 	}
 	return f.Set(m, func(v reflect.Value) error {
 		switch m.Shape.Kind {
