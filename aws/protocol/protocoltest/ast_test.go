@@ -201,3 +201,20 @@ func xmlNamespace(t traits) smithy.XMLNamespace {
 	t.read("xmlNamespace", &n)
 	return smithy.XMLNamespace{Prefix: n.Prefix, URI: n.URI}
 }
+
+// clientOnly are the ids of the cases of a trait that their authors mark as
+// being for clients. Botocore's suites have the same cases without the mark.
+func (a *ast) clientOnly(trait string) map[string]bool {
+	out := map[string]bool{}
+	for _, s := range a.Shapes {
+		var cases []struct {
+			ID        string `json:"id"`
+			AppliesTo string `json:"appliesTo"`
+		}
+		s.Traits.read(trait, &cases)
+		for _, c := range cases {
+			out[c.ID] = c.AppliesTo == "client"
+		}
+	}
+	return out
+}

@@ -39,7 +39,7 @@ type malformedCase struct {
 	TestParameters map[string][]string `json:"testParameters"`
 }
 
-func TestSmithyMalformedRequests(t *testing.T) {
+func smithyMalformedRequests(t *testing.T) *tally {
 	y := newTally(t, "smithy-malformed")
 	for _, sv := range loadAST(t).services() {
 		for _, op := range sv.Operations {
@@ -57,6 +57,7 @@ func TestSmithyMalformedRequests(t *testing.T) {
 		}
 	}
 	y.done(t)
+	return y
 }
 
 // expand makes one case for each set of a case's parameters.

@@ -43,7 +43,7 @@ type responseCase struct {
 	Params        any               `json:"params"`
 }
 
-func TestSmithyRequests(t *testing.T) {
+func smithyRequests(t *testing.T) *tally {
 	y := newTally(t, "smithy-requests")
 	for _, sv := range loadAST(t).services() {
 		for _, op := range sv.Operations {
@@ -74,9 +74,10 @@ func TestSmithyRequests(t *testing.T) {
 		}
 	}
 	y.done(t)
+	return y
 }
 
-func TestSmithyResponses(t *testing.T) {
+func smithyResponses(t *testing.T) *tally {
 	y := newTally(t, "smithy-responses")
 	for _, sv := range loadAST(t).services() {
 		for _, name := range sortedNames(sv.sources) {
@@ -97,6 +98,7 @@ func TestSmithyResponses(t *testing.T) {
 		}
 	}
 	y.done(t)
+	return y
 }
 
 // withoutBody leaves out the parameters that the body carries: a case without
