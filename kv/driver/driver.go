@@ -105,7 +105,8 @@ type Tx interface {
 }
 
 // Range is the keys from Start to before End. An empty Start begins at the
-// first key and an empty End ends after the last.
+// first key and an empty End ends after the last. From 0xFF on there may be
+// rows that the driver keeps for itself: callers end their ranges before.
 type Range struct {
 	Start, End []byte
 	// Reverse begins at the end.

@@ -16,6 +16,7 @@ const Reserved = 0xff
 
 var (
 	changePrefix = []byte{Reserved, 'c'} // followed by the Seq
+	changesEnd   = []byte{Reserved, 'c' + 1}
 	trimmedKey   = []byte{Reserved, 't'} // the greatest Seq that was ever given out, when its row is gone
 )
 
@@ -73,7 +74,7 @@ func lastSeq(get func([]byte) ([]byte, error), scan func(driver.Range) driver.It
 	case !errors.Is(err, driver.ErrNotFound):
 		return 0, err
 	}
-	it := scan(driver.Range{Start: changePrefix, End: trimmedKey, Reverse: true, Limit: 1})
+	it := scan(driver.Range{Start: changePrefix, End: changesEnd, Reverse: true, Limit: 1})
 	defer it.Close()
 	if it.Next() {
 		c, err := decodeChange(it.Key(), it.Value())
@@ -88,7 +89,7 @@ func lastSeq(get func([]byte) ([]byte, error), scan func(driver.Range) driver.It
 // Changes implements driver.DB.
 func (d *DB) Changes(ctx context.Context, prefix []byte, after uint64, limit int) (out []driver.Change, err error) {
 	err = d.view(ctx, func(t driver.Tx) error {
-		it := t.Scan(driver.Range{Start: changeKey(after + 1), End: trimmedKey})
+		it := t.Scan(driver.Range{Start: changeKey(after + 1), End: changesEnd})
 		defer it.Close()
 		for len(out) < limit && it.Next() {
 			if v := it.Value(); len(v) > 0 && !bytes.HasPrefix(v[1:], prefix) {

@@ -147,7 +147,14 @@ func (s snapshot) Get(key []byte) ([]byte, error) {
 }
 
 func (s snapshot) Scan(start, end []byte, reverse bool) driver.Iterator {
-	it, err := s.s.NewIter(&pebble.IterOptions{LowerBound: start, UpperBound: end})
+	var bounds pebble.IterOptions // an empty bound is one, and nil is none
+	if len(start) > 0 {
+		bounds.LowerBound = start
+	}
+	if len(end) > 0 {
+		bounds.UpperBound = end
+	}
+	it, err := s.s.NewIter(&bounds)
 	return &iterator{it: it, err: err, reverse: reverse}
 }
 
