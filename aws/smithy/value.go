@@ -83,7 +83,11 @@ func Get(v reflect.Value, m *Member) (out reflect.Value, ok bool) {
 
 // Time returns a timestamp's value.
 func Time(v reflect.Value) (time.Time, error) {
-	if v.Type() == TimeType {
+	switch {
+	case v.Type() != TimeType:
+	case v.CanAddr(): // spares the copy on the heap
+		return *v.Addr().Interface().(*time.Time), nil
+	default:
 		return v.Interface().(time.Time), nil
 	}
 	return time.Time{}, fmt.Errorf("a timestamp is a %s", v.Type())
