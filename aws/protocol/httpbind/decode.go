@@ -47,6 +47,9 @@ func Decode(op *smithy.Operation, rq *protocol.Request, f *smithy.Fields) error 
 }
 
 func at(err error, l smithy.Location) error {
+	if err == nil {
+		return nil
+	}
 	var s *protocol.SerializationError
 	if errors.As(err, &s) {
 		s.Location = l
@@ -258,7 +261,7 @@ func query(op *smithy.Operation, p *plan, raw string, f *smithy.Fields) error {
 	if p.queryMap == nil {
 		return nil
 	}
-	return all(p.queryMap, literals(op.URI), pairs, f)
+	return all(p.queryMap, op.URI, pairs, f)
 }
 
 // same appends the values of all pairs that have the first one's name.
@@ -278,21 +281,26 @@ func same(v reflect.Value, elem *smithy.Member, pairs []pair) error {
 	return nil
 }
 
-// literals are the parameters that belong to the operation's URI rather than
+// isLiteral says that a parameter belongs to the operation's URI rather than
 // to the caller; the JavaScript SDK adds x-id to them.
-func literals(uri string) []string {
-	_, q, _ := strings.Cut(uri, "?")
-	names := []string{"x-id"}
-	for _, item := range strings.Split(q, "&") {
-		n, _, _ := strings.Cut(item, "=")
-		names = append(names, n)
+func isLiteral(uri, name string) bool {
+	if name == "x-id" {
+		return true
 	}
-	return names
+	_, q, _ := strings.Cut(uri, "?")
+	for q != "" {
+		var item string
+		item, q, _ = strings.Cut(q, "&")
+		if n, _, _ := strings.Cut(item, "="); n == name {
+			return true
+		}
+	}
+	return false
 }
 
 // all puts every parameter into the map that member m is.
-func all(m *smithy.Member, literal []string, pairs []pair, f *smithy.Fields) error {
-	pairs = slices.DeleteFunc(slices.Clone(pairs), func(p pair) bool { return slices.Contains(literal, p.name) })
+func all(m *smithy.Member, uri string, pairs []pair, f *smithy.Fields) error {
+	pairs = slices.DeleteFunc(pairs, func(p pair) bool { return isLiteral(uri, p.name) })
 	if len(pairs) == 0 {
 		return nil
 	}

@@ -107,6 +107,17 @@ func TestSetRefuses(t *testing.T) {
 	}
 }
 
+func TestAppendMillis(t *testing.T) {
+	for _, at := range []time.Time{
+		noon, noon.Add(7 * time.Millisecond), noon.Add(999999999), time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC),
+		time.Date(9999, 12, 31, 23, 59, 59, 120e6, time.UTC), time.Date(2020, 2, 29, 1, 2, 3, 0, time.FixedZone("x", 3600)),
+	} {
+		if want, got := at.UTC().Format("2006-01-02T15:04:05.000Z"), string(scalar.AppendMillis(nil, at)); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
 func FuzzParseTime(f *testing.F) {
 	for _, s := range []string{"2019-12-16T12:00:00.5Z", "2019-12-16T13:00:00+01:00", "1576497600.5", "Mon, 16 Dec 2019 12:00:00 GMT"} {
 		for tf := range uint8(4) {

@@ -35,5 +35,21 @@ func ParseTime(s string, f smithy.TimestampFormat) (t time.Time, ok bool) {
 // AppendMillis writes t to b in ISO8601 with exactly three decimals, as
 // Amazon S3 and Amazon EC2 do.
 func AppendMillis(b []byte, t time.Time) []byte {
-	return t.UTC().AppendFormat(b, "2006-01-02T15:04:05.000Z")
+	t = t.UTC()
+	year, month, day := t.Date()
+	if year < 0 || year > 9999 {
+		return t.AppendFormat(b, "2006-01-02T15:04:05.000Z")
+	}
+	hour, minute, second := t.Clock()
+	b = append(two(two(b, year/100), year%100), '-')
+	b = append(two(b, int(month)), '-')
+	b = append(two(b, day), 'T')
+	b = append(two(b, hour), ':')
+	b = append(two(b, minute), ':')
+	b = append(two(b, second), '.')
+	ms := t.Nanosecond() / 1e6
+	return append(two(append(b, byte('0'+ms/100)), ms%100), 'Z')
 }
+
+// two writes a number below 100.
+func two(b []byte, n int) []byte { return append(b, byte('0'+n/10), byte('0'+n%10)) }
