@@ -10,6 +10,7 @@ import (
 
 	"github.com/gigawatt-cloud/gigawatt/aws/awserr"
 	"github.com/gigawatt-cloud/gigawatt/aws/protocol"
+	"github.com/gigawatt-cloud/gigawatt/aws/protocol/neutral"
 	"github.com/gigawatt-cloud/gigawatt/aws/sigv4"
 	"github.com/gigawatt-cloud/gigawatt/aws/smithy"
 )
@@ -46,7 +47,7 @@ func (x *exchange) decode() error {
 		return x.refusal()
 	}
 	op := x.match.Op
-	if s := streamMember(op); s == nil {
+	if _, held := x.codec.(neutral.Codec); held || streamMember(op) == nil {
 		if err := x.hold(op); err != nil {
 			return err
 		}
@@ -74,7 +75,7 @@ func (x *exchange) hold(op *smithy.Operation) error {
 	if err != nil {
 		return err
 	}
-	if op.Checksum != nil {
+	if _, form := x.codec.(neutral.Codec); op.Checksum != nil && !form {
 		var trailers http.Header
 		if t, ok := stream.(body); ok {
 			trailers = t.Trailers()

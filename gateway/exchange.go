@@ -13,9 +13,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gigawatt-cloud/gigawatt/api/catalog"
 	"github.com/gigawatt-cloud/gigawatt/aws/awserr"
 	"github.com/gigawatt-cloud/gigawatt/aws/policy"
 	"github.com/gigawatt-cloud/gigawatt/aws/protocol"
+	"github.com/gigawatt-cloud/gigawatt/aws/protocol/neutral"
 	"github.com/gigawatt-cloud/gigawatt/aws/sigv4"
 	"github.com/gigawatt-cloud/gigawatt/aws/smithy"
 	"github.com/gigawatt-cloud/gigawatt/gateway/route"
@@ -88,6 +90,11 @@ func (x *exchange) route() error {
 			path = "/" + x.bucket + path
 		}
 	}
+	if m := neutralMatch(path); m != nil {
+		x.bucket = ""
+		x.adopt(m, neutral.Codec{})
+		return authErr
+	}
 	m, err := x.g.routes.Find(&route.Request{
 		Method: x.r.Method, Host: x.r.Host, Path: path, RawQuery: query, Header: x.r.Header,
 		SigningName: signing, Form: x.form,
@@ -95,13 +102,30 @@ func (x *exchange) route() error {
 	if err != nil {
 		return err
 	}
-	x.match = m
-	x.codec = codecs[m.Protocol]
-	x.svc = x.g.services[m.Service.Name]
+	x.adopt(m, codecs[m.Protocol])
+	return authErr
+}
+
+func (x *exchange) adopt(m *route.Match, codec protocol.Codec) {
+	x.match, x.codec, x.svc = m, codec, x.g.services[m.Service.Name]
 	if m.Op != nil {
 		x.handler = x.g.handlers[m.Service.Name][m.Op.Name]
 	}
-	return authErr
+}
+
+// neutralMatch matches /_gigawatt/call/SERVICE/OPERATION, where any operation
+// is called in the form of package neutral.
+func neutralMatch(path string) *route.Match {
+	rest, ok := strings.CutPrefix(path, "/_gigawatt/call/")
+	if !ok {
+		return nil
+	}
+	name, operation, _ := strings.Cut(rest, "/")
+	sv := catalog.Service(name)
+	if sv == nil {
+		return nil
+	}
+	return &route.Match{Service: &sv.Meta, Protocol: sv.Protocols[0], Op: sv.Operation(operation), Name: operation}
 }
 
 // target is the raw path and query of a request.
@@ -267,4 +291,3 @@ func (g *Gateway) newCall(p *policy.Principal, op *smithy.Operation, region, id 
 		Log: g.Log, Usage: meter.NewTally(id), Op: op, Frame: g.Frame,
 	}
 }
-
