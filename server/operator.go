@@ -129,3 +129,6 @@ func derive(master *[32]byte, purpose string) (key [32]byte) {
 	h.Sum(key[:0])
 	return key
 }
+
+// ClockOffset is how far the clock was moved.
+func (s *Server) ClockOffset() time.Duration { return s.clock.Offset() }
