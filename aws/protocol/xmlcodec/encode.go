@@ -58,121 +58,110 @@ func (w *Writer) Leaf(name, text string) {
 // Root writes a structure as the element name that declares ns. v is a struct,
 // a map[string]any, or not valid for no members.
 func (w *Writer) Root(name string, ns smithy.XMLNamespace, sh *smithy.Shape, v reflect.Value) {
-	w.b = append(append(append(w.b, '<'), name...), declaration(ns)...)
 	p := planOf(sh)
-	w.attributes(p, v)
+	w.b = append(append(append(w.b, '<'), name...), declaration(ns)...)
+	if v.IsValid() {
+		w.b = w.attributes(w.b, p, v)
+	}
 	w.b = append(w.b, '>')
-	w.members(p, v)
+	w.Members(sh, v)
 	w.Close(name)
 }
 
 // Members writes the elements of a structure without one around them.
-func (w *Writer) Members(sh *smithy.Shape, v reflect.Value) { w.members(planOf(sh), v) }
-
-// Value writes a present value of m in the element name.
-func (w *Writer) Value(name string, m *smithy.Member, v reflect.Value) {
-	f := named1(m)
-	f.name = name
-	f.tags(m)
-	w.element(&f, v)
+func (w *Writer) Members(sh *smithy.Shape, v reflect.Value) {
+	if v.IsValid() {
+		w.b = w.members(w.b, planOf(sh), v)
+	}
 }
 
-func (w *Writer) attributes(p *plan, v reflect.Value) {
-	if !v.IsValid() {
-		return
-	}
+func (w *Writer) attributes(b []byte, p *plan, v reflect.Value) []byte {
 	for i := range p.attrs {
 		f := &p.attrs[i]
-		e, ok := smithy.Get(v, f.m)
-		if !ok {
-			continue
+		if e, ok := smithy.Get(v, f.m); ok {
+			b = append(append(append(b, ' '), f.name...), '=', '"')
+			b = append(w.scalar(b, f.m, e), '"')
 		}
-		w.b = append(append(append(w.b, ' '), f.name...), '=', '"')
-		w.scalar(f.m, e)
-		w.b = append(w.b, '"')
 	}
+	return b
 }
 
-func (w *Writer) members(p *plan, v reflect.Value) {
-	if !v.IsValid() {
-		return
-	}
+func (w *Writer) members(b []byte, p *plan, v reflect.Value) []byte {
 	for i := range p.fields {
 		f := &p.fields[i]
 		e, ok := smithy.Get(v, f.m)
 		switch {
-		case !ok || w.err != nil:
+		case !ok:
 		case !f.flat:
-			w.element(f, e)
+			b = w.element(b, f, f.open, f.end, e)
 		case f.m.Shape.Kind == smithy.Map:
-			w.entries(f.plan, f.open, f.end, e)
+			b = w.entries(b, f.plan, f.open, f.end, e)
 		default:
-			w.items(&f.plan.elem, f.open, f.end, e)
+			b = w.items(b, &f.plan.elem, f.open, f.end, e)
 		}
 	}
+	return b
 }
 
-// element writes v, a present value, in f's element.
-func (w *Writer) element(f *field, v reflect.Value) { w.tagged(f, f.open, f.end, v) }
-
-// tagged writes v in an element whose tags may be those of another field.
-func (w *Writer) tagged(f *field, open, end string, v reflect.Value) {
-	w.b = append(w.b, open...)
+// element writes v, a present value of f's member, in an element whose tags
+// may be those of another field.
+func (w *Writer) element(b []byte, f *field, open, end string, v reflect.Value) []byte {
+	b = append(b, open...)
 	switch f.m.Shape.Kind {
 	case smithy.Structure, smithy.Union:
-		w.attributes(f.plan, v)
-		w.b = append(w.b, '>')
-		w.members(f.plan, v)
+		b = append(w.attributes(b, f.plan, v), '>')
+		b = w.members(b, f.plan, v)
 	case smithy.List:
-		w.b = append(w.b, '>')
-		w.items(&f.plan.elem, f.plan.elem.open, f.plan.elem.end, v)
+		b = append(b, '>')
+		b = w.items(b, &f.plan.elem, f.plan.elem.open, f.plan.elem.end, v)
 	case smithy.Map:
-		w.b = append(w.b, '>')
-		w.entries(f.plan, "<entry", "</entry>", v)
+		b = append(b, '>')
+		b = w.entries(b, f.plan, "<entry", "</entry>", v)
 	default:
-		w.b = append(w.b, '>')
-		w.scalar(f.m, v)
+		b = append(b, '>')
+		b = w.scalar(b, f.m, v)
 	}
-	w.b = append(w.b, end...)
+	return append(b, end...)
 }
 
-func (w *Writer) items(elem *field, open, end string, v reflect.Value) {
+func (w *Writer) items(b []byte, elem *field, open, end string, v reflect.Value) []byte {
 	for i := range v.Len() {
 		if e, ok := smithy.Indirect(v.Index(i)); ok {
-			w.tagged(elem, open, end, e)
+			b = w.element(b, elem, open, end, e)
 		}
 	}
+	return b
 }
 
-func (w *Writer) entries(p *plan, open, end string, v reflect.Value) {
+func (w *Writer) entries(b []byte, p *plan, open, end string, v reflect.Value) []byte {
 	for _, k := range smithy.SortedKeys(v) {
 		e, ok := smithy.Indirect(v.MapIndex(k))
 		if !ok {
 			continue
 		}
-		w.b = append(append(w.b, open...), '>')
-		w.element(&p.key, k)
-		w.element(&p.elem, e)
-		w.b = append(w.b, end...)
+		b = append(append(b, open...), '>')
+		b = w.element(b, &p.key, p.key.open, p.key.end, k)
+		b = w.element(b, &p.elem, p.elem.open, p.elem.end, e)
+		b = append(b, end...)
 	}
+	return b
 }
 
-func (w *Writer) scalar(m *smithy.Member, v reflect.Value) {
+func (w *Writer) scalar(b []byte, m *smithy.Member, v reflect.Value) []byte {
+	tf := smithy.DefaultTime
 	switch m.Shape.Kind {
 	case smithy.String:
-		w.b = appendEscaped(w.b, v.String())
-		return
+		return appendEscaped(b, v.String())
 	case smithy.Timestamp:
-		if tf := m.Time(smithy.ISO8601); w.Millis && tf == smithy.ISO8601 {
+		if tf = m.Time(smithy.ISO8601); w.Millis && tf == smithy.ISO8601 {
 			t, err := smithy.Time(v)
 			w.fail(err)
-			w.b = scalar.AppendMillis(w.b, t)
-			return
+			return scalar.AppendMillis(b, t)
 		}
 	}
-	var err error
-	w.b, err = scalar.Append(w.b, m, v, m.Time(smithy.ISO8601))
+	b, err := scalar.Append(b, m, v, tf)
 	w.fail(err)
+	return b
 }
 
 func (w *Writer) fail(err error) {
