@@ -22,6 +22,7 @@ type engine struct {
 	closers []io.Closer // in the order of opening
 	health  atomic.Pointer[error]
 
+	newest  newest
 	reserve uint64
 	space   space
 }
@@ -37,7 +38,7 @@ func (e *engine) Health() error {
 }
 
 // Snapshot implements occ.Engine.
-func (e *engine) Snapshot() (occ.Snapshot, error) { return snapshot{e.db.NewSnapshot()}, nil }
+func (e *engine) Snapshot() (occ.Snapshot, error) { return e.newest.share(e.db), nil }
 
 // Apply implements occ.Engine.
 func (e *engine) Apply(writes []*occ.Write) (wait func() error, err error) {
@@ -63,6 +64,7 @@ func fill(b *pebble.Batch, writes []*occ.Write) error {
 // then, becomes an error; nobody else is in the same place, as Apply is called
 // by one goroutine.
 func (e *engine) commit(fill func(*pebble.Batch) error) (wait func() error, err error) {
+	defer e.newest.drop()
 	defer recoverFailure(&err)
 	b := e.db.NewBatch()
 	if err := fill(b); err != nil {
@@ -121,89 +123,10 @@ func (e *engine) Close() error { return e.closeAll() }
 
 func (e *engine) closeAll() (err error) {
 	defer recoverFailure(&err)
+	e.newest.drop()
 	for _, c := range slices.Backward(e.closers) {
 		err = errors.Join(err, c.Close())
 	}
 	e.closers = nil
 	return err
-}
-
-// snapshot is an occ.Snapshot.
-type snapshot struct{ s *pebble.Snapshot }
-
-func (s snapshot) Get(key []byte) ([]byte, error) {
-	value, closer, err := s.s.Get(key)
-	if errors.Is(err, pebble.ErrNotFound) {
-		return nil, driver.ErrNotFound
-	}
-	if err != nil {
-		return nil, damage(err)
-	}
-	value = slices.Clone(value)
-	if value == nil {
-		value = []byte{}
-	}
-	return value, closer.Close()
-}
-
-func (s snapshot) Scan(start, end []byte, reverse bool) driver.Iterator {
-	var bounds pebble.IterOptions // an empty bound is one, and nil is none
-	if len(start) > 0 {
-		bounds.LowerBound = start
-	}
-	if len(end) > 0 {
-		bounds.UpperBound = end
-	}
-	it, err := s.s.NewIter(&bounds)
-	return &iterator{it: it, err: err, reverse: reverse}
-}
-
-func (s snapshot) Close() {
-	// It fails only when it was closed before, or the store was.
-	_ = s.s.Close()
-}
-
-// iterator is a driver.Iterator.
-type iterator struct {
-	it      *pebble.Iterator
-	err     error
-	reverse bool
-	started bool
-	value   []byte
-}
-
-func (i *iterator) Next() bool {
-	if i.err != nil {
-		return false
-	}
-	var ok bool
-	switch {
-	case !i.started && i.reverse:
-		ok = i.it.Last()
-	case !i.started:
-		ok = i.it.First()
-	case i.reverse:
-		ok = i.it.Prev()
-	default:
-		ok = i.it.Next()
-	}
-	i.started = true
-	if ok {
-		i.value, i.err = i.it.ValueAndErr()
-		return i.err == nil
-	}
-	i.err = i.it.Error()
-	return false
-}
-
-func (i *iterator) Key() []byte   { return i.it.Key() }
-func (i *iterator) Value() []byte { return i.value }
-func (i *iterator) Err() error    { return damage(i.err) }
-
-func (i *iterator) Close() {
-	if i.it != nil {
-		// An error of the iteration, which Err tells.
-		_ = i.it.Close()
-		i.it = nil
-	}
 }
