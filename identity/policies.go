@@ -67,8 +67,14 @@ func (s *Store) base(tx *kv.Tx, c *cached, p *policy.Principal) (*policy.Set, er
 func load(tx *kv.Tx, p *policy.Principal) (*policy.Set, error) {
 	account, set := p.AccountID, &policy.Set{}
 	var id, boundary string
-	switch p.Type {
-	case policy.AssumedRole:
+	switch {
+	case p.Type == policy.FederatedUser && p.UserARN == RootARN(account):
+		src, err := Managed(tx, account, "arn:aws:iam::aws:policy/AdministratorAccess", policy.Identity)
+		if err != nil {
+			return nil, err
+		}
+		return &policy.Set{Identity: []policy.Source{*src}}, nil
+	case p.Type == policy.AssumedRole:
 		r, err := Roles.ByID(tx, account, uniqueID(p))
 		if isNotFound(err) {
 			return set, nil
