@@ -23,14 +23,12 @@ type Client struct {
 	Region   string
 	// Credentials are empty for anonymous calls.
 	Credentials sigv4.Credentials
-	// Now is the cloud's time.
-	Now func() time.Time
 }
 
 // Client returns a client with the root's key.
 func (c *Cloud) Client() *Client {
 	return &Client{
-		Endpoint: c.Endpoint, Region: c.Region, Now: func() time.Time { return time.Now().Add(c.server.ClockOffset()) },
+		Endpoint: c.Endpoint, Region: c.Region,
 		Credentials: sigv4.Credentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey},
 	}
 }
@@ -65,7 +63,7 @@ func (c *Client) Call(ctx context.Context, service, operation string, in, out an
 		sum := sha256.Sum256(body)
 		hash := hex.EncodeToString(sum[:])
 		r.Header.Set("X-Amz-Content-Sha256", hash)
-		sigv4.Sign(r, c.Credentials, sv.SigningName, c.Region, c.Now(), hash)
+		sigv4.Sign(r, c.Credentials, sv.SigningName, c.Region, time.Now(), hash)
 	}
 	rs, err := http.DefaultClient.Do(r)
 	if err != nil {

@@ -77,7 +77,8 @@ func cmdAWS(ts *testscript.TestScript, neg bool, args []string) {
 		if s.client.Credentials.AccessKeyID == "" {
 			args = append(args, "--no-sign-request")
 		}
-		err = realCLI(ts, cli, args)
+		// Version 1 of the AWS CLI does not take the endpoint of SQS from the environment.
+		err = realCLI(ts, cli, append([]string{"--endpoint-url", s.client.Endpoint}, args...))
 	} else {
 		var out string
 		out, err = s.run(args, ts.ReadFile, ts.MkAbs)
