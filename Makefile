@@ -78,7 +78,7 @@ check-vulnerable: $(TOOLS) ## no known vulnerability is reachable (skipped when 
 	@tools/vulnerable ./...
 
 check-race: ## tests of the packages that share memory between goroutines, with the race detector, shuffled
-	CGO_ENABLED=1 $(GO) test -race -shuffle=on $$($(GO) list ./... | grep -vE '/gigawatt$$|/gigawatt/(api|aws|cmd)/')
+	CGO_ENABLED=1 $(GO) test -race -short -shuffle=on $$($(GO) list ./... | grep -vE '/gigawatt$$|/gigawatt/(api|aws|cmd)/')
 
 check-fuzz: ## every fuzz target for FUZZTIME
 	tools/fuzz "$(FUZZTIME)"
