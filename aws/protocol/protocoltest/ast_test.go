@@ -176,7 +176,7 @@ func (a *ast) convert(name, trait string, p smithy.Protocol) *converted {
 		sv.JSONVersion = "1.1"
 	}
 	out := &converted{Service: sv, protocol: p, trait: trait, sources: map[string]*astShape{}, shapes: c.shapes}
-	for _, o := range src.Operations {
+	for _, o := range append(src.Operations, a.orphans(name)...) {
 		op := a.Shapes[o.Target]
 		sv.Operations = append(sv.Operations, c.operation(local(o.Target), op))
 		out.sources[local(o.Target)] = op
@@ -188,6 +188,27 @@ func (a *ast) convert(name, trait string, p smithy.Protocol) *converted {
 	sort.Slice(sv.Shapes, func(i, j int) bool { return sv.Shapes[i].Name < sv.Shapes[j].Name })
 	sort.Slice(sv.Operations, func(i, j int) bool { return sv.Operations[i].Name < sv.Operations[j].Name })
 	sv.Link()
+	return out
+}
+
+// orphans are operations that are in no service though they have cases; they
+// are tried as operations of RestJson, whose protocol they are for.
+func (a *ast) orphans(service string) []astMember {
+	if service != "aws.protocoltests.restjson#RestJson" {
+		return nil
+	}
+	inService := map[string]bool{}
+	for _, s := range a.Shapes {
+		for _, o := range s.Operations {
+			inService[o.Target] = true
+		}
+	}
+	var out []astMember
+	for n, s := range a.Shapes {
+		if s.Type == "operation" && s.Traits.has("smithy.test#httpRequestTests") && !inService[n] {
+			out = append(out, astMember{Target: n})
+		}
+	}
 	return out
 }
 

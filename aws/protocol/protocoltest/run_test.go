@@ -5,7 +5,7 @@ import "testing"
 // TestSmithy runs the suites of smithy-lang/smithy. A malformed request with
 // parameters counts once for each set of them.
 func TestSmithy(t *testing.T) {
-	enough(t, "smithy", smithyRequests(t), smithyResponses(t), smithyMalformedRequests(t))
+	enough(t, "smithy", smithyRequests(t), smithyResponses(t), smithyMalformedRequests(t), smithyEvents(t))
 }
 
 // TestBotocore runs the suites of botocore, which are written for clients: an

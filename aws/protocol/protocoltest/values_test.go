@@ -46,6 +46,9 @@ func value(sh *smithy.Shape, x any) any {
 	case smithy.Blob:
 		return []byte(x.(string))
 	case smithy.Timestamp:
+		if s, ok := x.(string); ok {
+			return readTime(s)
+		}
 		return seconds(number(x))
 	case smithy.Byte, smithy.Short, smithy.Integer, smithy.Long:
 		n, err := x.(json.Number).Int64()
