@@ -67,7 +67,7 @@ type svc struct {
 // New returns the service. account is the operator's.
 func New(op Operator, account arn.AccountID) *service.Service {
 	s := &svc{op, account}
-	return &service.Service{Name: "gigawatt", Handlers: []*service.Handler{
+	return &service.Service{Name: "gigawatt", Jobs: []service.JobKind{{Name: foldKind, Run: fold}}, Start: start, Handlers: []*service.Handler{
 		service.Handle(api.GetStatus, need[api.GetStatusInput]("GetStatus"), s.getStatus).Free(),
 		service.Handle(api.ListUsage, need[api.ListUsageInput]("ListUsage"), s.listUsage).Free(),
 		service.Handle(api.ExplainRequest, need[api.ExplainRequestInput]("ExplainRequest"), s.explainRequest).Free(),

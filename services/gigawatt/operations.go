@@ -99,7 +99,10 @@ func (s *svc) explainRequest(_ context.Context, c *service.Call, in *api.Explain
 		effect := d.Effect.String()
 		e := api.Decision{Action: &x.Needs[i].Action, Resource: &x.Needs[i].Resource, Effect: &effect, Layer: &d.Layer, Reason: &d.Reason}
 		for _, m := range d.By {
-			index, kind := int32(m.Index), m.Effect.String()
+			index, kind := int32(m.Index), "Allow"
+			if m.Deny {
+				kind = "Deny"
+			}
 			e.Statements = append(e.Statements, api.MatchedStatement{Source: &m.Source, Sid: &m.SID, Index: &index, Effect: &kind})
 		}
 		out.Decisions = append(out.Decisions, e)
