@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/gigawatt-cloud/gigawatt/aws/awserr"
 	"github.com/gigawatt-cloud/gigawatt/aws/protocol"
+	"github.com/gigawatt-cloud/gigawatt/aws/protocol/negotiate"
 	"github.com/gigawatt-cloud/gigawatt/aws/protocol/neutral"
 	"github.com/gigawatt-cloud/gigawatt/aws/sigv4"
 	"github.com/gigawatt-cloud/gigawatt/aws/smithy"
@@ -52,12 +54,19 @@ func (x *exchange) decode() error {
 			return err
 		}
 	}
+	if p := x.match.Protocol; p == smithy.RestJSON || p == smithy.RPCv2CBOR {
+		if e := negotiate.Check(op, x.r.Header, x.r.ContentLength != 0); e != nil {
+			return e
+		}
+	}
 	x.in = x.handler.NewInput()
 	_, query := target(x.r)
-	return x.codec.Decode(op, &protocol.Request{
+	rq := &protocol.Request{
 		Method: x.r.Method, Labels: x.match.Labels, RawQuery: query, Header: x.r.Header,
 		Body: x.r.Body, ContentLength: x.r.ContentLength, MaxBody: maxBody,
-	}, x.in, &x.problems)
+	}
+	negotiate.Decompress(op, rq)
+	return x.codec.Decode(op, rq, x.in, &x.problems)
 }
 
 // streamMember is the input member that the handler reads itself, or nil.
@@ -85,7 +94,7 @@ func (x *exchange) hold(op *smithy.Operation) error {
 		}
 	}
 	x.body, x.read = b, true
-	x.r.Body = io.NopCloser(strings.NewReader(string(b)))
+	x.r.Body = io.NopCloser(bytes.NewReader(b))
 	x.r.ContentLength = int64(len(b))
 	return nil
 }
