@@ -17,6 +17,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -167,6 +168,12 @@ func (e *engine) inspect() (created bool, err error) {
 		return false, damage(err)
 	}
 	if desc.Exists {
+		if err := checkManifest(e.fs, desc.ManifestFilename); err != nil {
+			return false, damage(err)
+		}
+		if marked && !slices.ContainsFunc(files, isLog) {
+			return false, fmt.Errorf("%w: the log is gone", driver.ErrDamaged)
+		}
 		return true, nil
 	}
 	if marked {
@@ -178,12 +185,14 @@ func (e *engine) inspect() (created bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		if strings.HasSuffix(name, ".sst") || strings.HasSuffix(name, ".log") && info.Size() > 0 {
+		if strings.HasSuffix(name, ".sst") || isLog(name) && info.Size() > 0 {
 			return false, fmt.Errorf("%w: the manifest is gone, but %s is there", driver.ErrDamaged, name)
 		}
 	}
 	return false, nil
 }
+
+func isLog(name string) bool { return strings.HasSuffix(name, ".log") }
 
 func (e *engine) start(opts Options, created bool) (err error) {
 	defer func() {
