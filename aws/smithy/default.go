@@ -24,7 +24,7 @@ func applyDefaults(sh *Shape, v reflect.Value) {
 			switch {
 			case ok && m.Shape.defaulted && !m.IsStream() && !m.Shape.EventStream:
 				applyDefaults(m.Shape, f)
-			case !ok && m.Default != nil:
+			case !ok && m.Default != nil && !m.IsStream():
 				setDefault(v, m)
 			}
 		}

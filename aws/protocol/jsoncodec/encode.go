@@ -91,7 +91,7 @@ func (r Rules) list(b []byte, sh *smithy.Shape, v reflect.Value) ([]byte, error)
 		}
 		some = true
 		var err error
-		if b, err = r.element(b, sh.Elem, e, ok); err != nil {
+		if b, err = r.element(b, sh, e, ok); err != nil {
 			return b, err
 		}
 	}
@@ -109,12 +109,13 @@ func emptied(m *smithy.Member, e reflect.Value) bool {
 		m.Shape.Kind == smithy.Blob && k == reflect.Slice
 }
 
-// element writes a list's element or a map's value; ok is false for nil.
-func (r Rules) element(b []byte, m *smithy.Member, e reflect.Value, ok bool) ([]byte, error) {
-	if !ok && !emptied(m, e) {
+// element writes an element of a list of shape sh or a value of a map; ok is
+// false for nil, which is null where the shape is sparse.
+func (r Rules) element(b []byte, sh *smithy.Shape, e reflect.Value, ok bool) ([]byte, error) {
+	if !ok && (nullable(sh) || !emptied(sh.Elem, e)) {
 		return append(b, "null"...), nil
 	}
-	return r.Append(b, m, e)
+	return r.Append(b, sh.Elem, e)
 }
 
 func (r Rules) entries(b []byte, sh *smithy.Shape, v reflect.Value) ([]byte, error) {
@@ -139,7 +140,7 @@ func (r Rules) entries(b []byte, sh *smithy.Shape, v reflect.Value) ([]byte, err
 		some = true
 		b = append(AppendString(b, k), ':')
 		var err error
-		b, err = r.element(b, sh.Elem, e, ok)
+		b, err = r.element(b, sh, e, ok)
 		return err
 	})
 	return append(b, '}'), err

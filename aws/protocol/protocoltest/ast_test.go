@@ -223,6 +223,23 @@ func xmlNamespace(t traits) smithy.XMLNamespace {
 	return smithy.XMLNamespace{Prefix: n.Prefix, URI: n.URI}
 }
 
+// foreign counts the cases for servers of a protocol that is none of ours.
+func (a *ast) foreign(protocol string) int {
+	n := 0
+	for _, s := range a.Shapes {
+		for _, trait := range []string{"smithy.test#httpRequestTests", "smithy.test#httpResponseTests"} {
+			var cases []requestCase
+			s.Traits.read(trait, &cases)
+			for _, c := range cases {
+				if c.Protocol == protocol && c.AppliesTo != "client" {
+					n++
+				}
+			}
+		}
+	}
+	return n
+}
+
 // clientOnly are the ids of the cases of a trait that their authors mark as
 // being for clients. Botocore's suites have the same cases without the mark.
 func (a *ast) clientOnly(trait string) map[string]bool {

@@ -1,6 +1,7 @@
 package protocoltest
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -45,8 +46,16 @@ func decode(p smithy.Protocol, op *smithy.Operation, rq *protocol.Request) (any,
 	return in, &problems, nil
 }
 
-// decodesTo holds what a request decodes to against a suite's parameters.
+// decodesTo holds what a request decodes to, in both forms, against a suite's
+// parameters.
 func decodesTo(p smithy.Protocol, op *smithy.Operation, rq *protocol.Request, params any) error {
+	body, err := io.ReadAll(rq.Body)
+	if err != nil {
+		return err
+	}
+	again := *rq
+	again.Header = rq.Header.Clone()
+	rq.Body, again.Body = bytes.NewReader(body), bytes.NewReader(body)
 	in, problems, err := decode(p, op, rq)
 	if err != nil {
 		return fmt.Errorf("decode: %w", err)
@@ -63,12 +72,41 @@ func decodesTo(p smithy.Protocol, op *smithy.Operation, rq *protocol.Request, pa
 	if params == nil {
 		params = map[string]any{}
 	}
-	want, got := canonical(op.Input, value(op.Input, params)), canonical(op.Input, in)
-	settle(op.Input, want.(map[string]any), got.(map[string]any))
+	if err := sameInput(op.Input, params, in); err != nil {
+		return err
+	}
+	if in, err = decodeTyped(p, op, &again); err == nil {
+		err = sameInput(op.Input, params, in)
+	}
+	if err != nil {
+		return fmt.Errorf("typed: %w", err)
+	}
+	return nil
+}
+
+func sameInput(sh *smithy.Shape, params, in any) error {
+	want, got := canonical(sh, value(sh, params)), canonical(sh, in)
+	settle(sh, want.(map[string]any), got.(map[string]any))
 	if d := cmp.Diff(want, got); d != "" {
 		return fmt.Errorf("input (-want +got):\n%s", d)
 	}
 	return nil
+}
+
+// decodeTyped decodes into the typed form and returns it as a generic one.
+func decodeTyped(p smithy.Protocol, op *smithy.Operation, rq *protocol.Request) (any, error) {
+	in := reflect.New(typeOf(op.Input))
+	var problems smithy.Problems
+	negotiate.Decompress(op, rq)
+	if err := codecs[p].Decode(op, rq, in.Interface(), &problems); err != nil {
+		return nil, err
+	}
+	smithy.ApplyDefaults(op.Input, in)
+	problems.Validate(op.Input, in)
+	if msg := problems.Message(); msg != "" {
+		return nil, errors.New(msg)
+	}
+	return generic(op.Input, in), nil
 }
 
 // settle takes out of a decoded input what suites written for clients leave
@@ -110,10 +148,37 @@ func encode(p smithy.Protocol, op *smithy.Operation, params any, requestID strin
 			return nil, nil, err
 		}
 	}
+	if op.Output != nil && !required(op.Output, out) {
+		if err := sameTyped(p, op, params, body); err != nil {
+			return nil, nil, fmt.Errorf("typed: %w", err)
+		}
+	}
 	if rs.Stream == nil && rs.Events == nil { // the gateway's part
 		rs.Header.Set("Content-Length", strconv.Itoa(len(body)))
 	}
 	return rs, body, nil
+}
+
+// sameTyped encodes the typed form, which must give the same body.
+func sameTyped(p smithy.Protocol, op *smithy.Operation, params any, want []byte) error {
+	out := reflect.New(typeOf(op.Output))
+	typed(op.Output, stream(op.Output, value(op.Output, params)), out.Elem())
+	smithy.ApplyDefaults(op.Output, out)
+	rs, err := codecs[p].Encode(op, out.Interface(), requestID)
+	if err != nil {
+		return err
+	}
+	got := rs.Body
+	if rs.Stream != nil {
+		if got, err = io.ReadAll(rs.Stream); err != nil {
+			return err
+		}
+	}
+	got = bytes.ReplaceAll(got, []byte(requestID), []byte("id"))
+	if want = bytes.ReplaceAll(want, []byte(requestID), []byte("id")); !bytes.Equal(want, got) {
+		return fmt.Errorf("the body is\n%q, the generic form's is\n%q", got, want)
+	}
+	return nil
 }
 
 // failure is the error of shape sh with a suite's parameters as its members.

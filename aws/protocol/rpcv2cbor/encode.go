@@ -109,12 +109,13 @@ func emptied(m *smithy.Member, e reflect.Value) bool {
 	return false
 }
 
-// appendElement writes a list's element or a map's value.
-func appendElement(b []byte, m *smithy.Member, e reflect.Value, ok bool) ([]byte, error) {
-	if !ok && !emptied(m, e) {
+// appendElement writes an element of a list of shape sh or a value of a map;
+// ok is false for nil, which is null where the shape is sparse.
+func appendElement(b []byte, sh *smithy.Shape, e reflect.Value, ok bool) ([]byte, error) {
+	if !ok && (nullable(sh) || !emptied(sh.Elem, e)) {
 		return append(b, itemNull), nil
 	}
-	return appendValue(b, m, e)
+	return appendValue(b, sh.Elem, e)
 }
 
 func appendList(b []byte, sh *smithy.Shape, v reflect.Value) ([]byte, error) {
@@ -128,7 +129,7 @@ func appendList(b []byte, sh *smithy.Shape, v reflect.Value) ([]byte, error) {
 			continue
 		}
 		var err error
-		if b, err = appendElement(b, sh.Elem, e, ok); err != nil {
+		if b, err = appendElement(b, sh, e, ok); err != nil {
 			return b, err
 		}
 	}
@@ -146,7 +147,7 @@ func appendEntries(b []byte, sh *smithy.Shape, v reflect.Value) ([]byte, error) 
 			return nil
 		}
 		var err error
-		b, err = appendElement(appendText(b, k), sh.Elem, e, ok)
+		b, err = appendElement(appendText(b, k), sh, e, ok)
 		return err
 	})
 	return append(b, stop), err
