@@ -195,7 +195,7 @@ func value(m *smithy.Member, values []string, read func(string) string) (any, er
 		return structured(sh, first, values)
 	case smithy.List:
 		if strings.HasPrefix(strings.TrimSpace(first), "[") {
-			return fromJSON(sh, first)
+			return fromJSON(first)
 		}
 		list := []any{}
 		for _, v := range values {
@@ -215,13 +215,13 @@ func value(m *smithy.Member, values []string, read func(string) string) (any, er
 
 func structured(sh *smithy.Shape, first string, values []string) (any, error) {
 	if strings.HasPrefix(strings.TrimSpace(first), "{") {
-		return fromJSON(sh, first)
+		return fromJSON(first)
 	}
 	p := &shorthand{s: strings.Join(values, ",")}
 	return p.object(sh, "")
 }
 
-func fromJSON(sh *smithy.Shape, text string) (any, error) {
+func fromJSON(text string) (any, error) {
 	var v any
 	d := json.NewDecoder(strings.NewReader(text))
 	d.UseNumber()

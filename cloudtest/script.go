@@ -104,7 +104,7 @@ func report(ts *testscript.TestScript, neg bool, err error, args []string) {
 }
 
 func realCLI(ts *testscript.TestScript, cli string, args []string) error {
-	c := exec.Command(cli, args...)
+	c := exec.CommandContext(context.Background(), cli, args...)
 	c.Dir = ts.MkAbs(".")
 	for _, k := range []string{"AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PAGER"} {
 		if v := ts.Getenv(k); v != "" || k == "AWS_PAGER" {
@@ -135,7 +135,7 @@ func cmdAs(ts *testscript.TestScript, neg bool, args []string) {
 		k, ok := s.keys[name]
 		if !ok {
 			var out struct {
-				AccessKey struct{ AccessKeyId, SecretAccessKey string } //nolint:revive // the API's name
+				AccessKey struct{ AccessKeyId, SecretAccessKey string }
 			}
 			if _, err := root.Call(context.Background(), "iam", "CreateAccessKey", map[string]string{"UserName": name}, &out); err != nil {
 				ts.Fatalf("as %s: %v", name, err)

@@ -105,22 +105,22 @@ func (x *exchange) refusal() error {
 	switch {
 	case op != nil:
 		e := awserr.New("", 0, "%s %s is not supported by this version of Gigawatt. `gigawatt support %s` lists what is.", sv.ServiceID, op.Name, sv.Name)
-		return unknownOperation(x.match.Protocol, sv.Name, e)
+		return unknownOperation(x.match.Protocol, e)
 	case x.match.Name == "" && sv.Name == "s3":
 		return awserr.New("MethodNotAllowed", 405, "The specified method is not allowed against this resource.")
 	case x.match.Name == "":
-		return unknownOperation(x.match.Protocol, sv.Name, awserr.New("", 0, "%s has no operation for %s %s.", sv.ServiceID, x.r.Method, x.r.URL.Path))
+		return unknownOperation(x.match.Protocol, awserr.New("", 0, "%s has no operation for %s %s.", sv.ServiceID, x.r.Method, x.r.URL.Path))
 	}
 	msg := fmt.Sprintf("The action %s is not valid for this web service.", x.match.Name)
 	if x.match.Version != "" {
 		msg = fmt.Sprintf("Could not find operation %s for version %s", x.match.Name, x.match.Version)
 	}
-	return unknownOperation(x.match.Protocol, sv.Name, awserr.New("", 0, "%s", msg))
+	return unknownOperation(x.match.Protocol, awserr.New("", 0, "%s", msg))
 }
 
 // unknownOperation gives the error the code that clients of a protocol know
 // and do not retry.
-func unknownOperation(p smithy.Protocol, service string, e *awserr.Error) *awserr.Error {
+func unknownOperation(p smithy.Protocol, e *awserr.Error) *awserr.Error {
 	e.Code, e.Status = "UnknownOperationException", http.StatusBadRequest
 	switch p {
 	case smithy.AWSQuery, smithy.EC2Query:

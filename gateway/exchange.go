@@ -3,6 +3,7 @@ package gateway
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -50,7 +51,6 @@ type exchange struct {
 	problems smithy.Problems
 	needs    []policy.Need
 	out      any
-	response *protocol.Response
 	admitted bool
 
 	step    string
@@ -223,7 +223,7 @@ func (x *exchange) meter() error {
 // finish answers errors, survives panics, and tells the log and the metrics.
 func (x *exchange) finish() {
 	if p := recover(); p != nil {
-		if p == http.ErrAbortHandler {
+		if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 			panic(p)
 		}
 		x.step, x.err = "panic", fmt.Errorf("panic: %v\n%s", p, debug.Stack())

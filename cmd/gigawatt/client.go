@@ -68,7 +68,7 @@ func (c *client) call(ctx context.Context, operation string, in, out any) error 
 	}
 	r.Header.Set("Content-Type", "application/x-amz-json-1.1")
 	r.Header.Set("X-Amz-Target", "Gigawatt_20261101."+operation)
-	_, b, err := c.do(r, "gigawatt", body)
+	b, err := c.do(r, "gigawatt", body)
 	if err != nil {
 		return err
 	}
@@ -95,24 +95,24 @@ func (e *apiError) Error() string {
 	return fmt.Sprintf("the cloud answered %d: %s", e.Status, e.body)
 }
 
-// do signs and sends a request and returns the response with its body.
-func (c *client) do(r *http.Request, service string, body []byte) (*http.Response, []byte, error) {
+// do signs and sends a request and returns the response's body.
+func (c *client) do(r *http.Request, service string, body []byte) ([]byte, error) {
 	sum := sha256.Sum256(body)
 	hash := hex.EncodeToString(sum[:])
 	r.Header.Set("X-Amz-Content-Sha256", hash)
 	sigv4.Sign(r, c.cred, service, c.region, time.Now(), hash)
 	rs, err := c.http.Do(r)
 	if err != nil {
-		return nil, nil, fmt.Errorf("no cloud answers at %s; `gigawatt serve` starts one: %w", c.endpoint, err)
+		return nil, fmt.Errorf("no cloud answers at %s; `gigawatt serve` starts one: %w", c.endpoint, err)
 	}
 	b, err := io.ReadAll(rs.Body)
 	if err = errors.Join(err, rs.Body.Close()); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if rs.StatusCode >= 300 {
 		e := &apiError{Status: rs.StatusCode, body: b, id: rs.Header.Get("X-Amzn-Requestid")}
 		_ = json.Unmarshal(b, e) // other protocols answer XML, which is shown as it is
-		return rs, b, e
+		return b, e
 	}
-	return rs, b, nil
+	return b, nil
 }

@@ -126,7 +126,7 @@ func (t *tour) object() error {
 }
 
 func (t *tour) message() error {
-	var made struct{ QueueUrl string } //nolint:revive // the API's name
+	var made struct{ QueueUrl string }
 	if err := t.json(t.root, "CreateQueue", map[string]string{"QueueName": "demo-jobs"}, &made); err != nil {
 		return err
 	}
@@ -201,6 +201,5 @@ func (t *tour) send(c *client, service, method, path string, body []byte, h http
 	for k, v := range h {
 		rq.Header[k] = v
 	}
-	_, b, err := c.do(rq, service, body)
-	return b, err
+	return c.do(rq, service, body)
 }

@@ -36,6 +36,13 @@ type target struct {
 }
 
 func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "gigawatt:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var c cli
@@ -45,8 +52,5 @@ func main() {
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
 	k, err := parser.Parse(os.Args[1:])
 	parser.FatalIfErrorf(err)
-	if err := k.Run(parser); err != nil {
-		fmt.Fprintln(os.Stderr, "gigawatt:", err)
-		os.Exit(1)
-	}
+	return k.Run(parser)
 }

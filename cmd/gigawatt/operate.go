@@ -39,7 +39,7 @@ func (s *statusCmd) Run(ctx context.Context) error {
 		return err
 	}
 	var out struct {
-		Version, Region, AccountId, Problem string //nolint:revive // the API's name
+		Version, Region, AccountId, Problem string
 		StartedAt, Now                      float64
 		Open, Healthy                       bool
 		StoreBytes, BlobBytes               int64
@@ -72,7 +72,7 @@ type usageCmd struct {
 
 // usage is an hourly sum.
 type usage struct {
-	AccountId, Region, ServiceName, OperationName, UsageType, Resource, Unit string //nolint:revive // the API's name
+	AccountId, Region, ServiceName, OperationName, UsageType, Resource, Unit string
 	Hour, Quantity                                                           float64
 }
 
@@ -133,7 +133,7 @@ func (e *explainCmd) Run(ctx context.Context) error {
 		return err
 	}
 	var out struct {
-		RequestId, AccountId, Principal, ServiceName, OperationName, ErrorCode string //nolint:revive // the API's names
+		RequestId, AccountId, Principal, ServiceName, OperationName, ErrorCode string
 		Time                                                                   float64
 		Allowed                                                                bool
 		Decisions                                                              []struct {

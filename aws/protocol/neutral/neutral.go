@@ -102,7 +102,8 @@ func (Codec) Encode(op *smithy.Operation, out any, requestID string) (*protocol.
 			b = append(b, ',')
 		}
 		some = true
-		b = append(jsoncodec.AppendString(b, m.Name), ':')
+		b = jsoncodec.AppendString(b, m.Name)
+		b = append(b, ':')
 		if m.Shape.EventStream {
 			b, err = appendEvents(b, m.Shape, smithy.StreamOf(f))
 		} else {
