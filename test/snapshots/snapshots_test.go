@@ -21,6 +21,7 @@ import (
 	"github.com/gigawatt-cloud/gigawatt/aws/protocol/awsjson"
 	"github.com/gigawatt-cloud/gigawatt/aws/protocol/awsquery"
 	"github.com/gigawatt-cloud/gigawatt/aws/protocol/ec2query"
+	"github.com/gigawatt-cloud/gigawatt/aws/protocol/negotiate"
 	"github.com/gigawatt-cloud/gigawatt/aws/protocol/restjson"
 	"github.com/gigawatt-cloud/gigawatt/aws/protocol/restxml"
 	"github.com/gigawatt-cloud/gigawatt/aws/protocol/rpcv2cbor"
@@ -157,6 +158,11 @@ func check(router *route.Table, service, name, file string) error {
 	}
 	if m.Op == nil || m.Op.Name != name || m.Service.Name != service {
 		return fmt.Errorf("routed to %s %q", m.Service.Name, m.Name)
+	}
+	if m.Protocol == smithy.RestJSON {
+		if e := negotiate.Check(op, g.header, len(g.body) > 0); e != nil {
+			return e
+		}
 	}
 	in, err := decode(m, g)
 	if err != nil || op.Input == nil {

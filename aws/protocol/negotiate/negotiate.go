@@ -1,5 +1,5 @@
 // Package negotiate decides whether a request's Content-Type and Accept headers
-// fit an operation of the protocol restJson1.
+// fit an operation of the protocols restJson1 and rpcv2Cbor.
 //
 // Servers that are built on Smithy refuse a request whose body is declared to
 // be something else than what the operation takes, and a client that accepts
@@ -21,12 +21,25 @@ import (
 // fit op: UnsupportedMediaTypeException (415) or NotAcceptableException (406),
 // or nil. hasBody says that the request has a body of at least one byte.
 func Check(op *smithy.Operation, h http.Header, hasBody bool) *awserr.Error {
+	want, answer := media(op.Input), media(op.Output)
+	if h.Get("Smithy-Protocol") == "rpc-v2-cbor" {
+		want, answer = rpc(op.Input), rpc(op.Output)
+	}
 	if hasBody {
-		if e := contentType(op.Input, h.Get("Content-Type")); e != nil {
+		if e := contentType(want, h.Get("Content-Type")); e != nil {
 			return e
 		}
 	}
-	return accept(op.Output, h.Values("Accept"))
+	return accept(answer, h.Values("Accept"))
+}
+
+// rpc is the media type of every message in CBOR that is no stream of events;
+// those without content may be sent as an empty map.
+func rpc(sh *smithy.Shape) string {
+	if sh.EventStreamMember() != nil {
+		return events
+	}
+	return "application/cbor"
 }
 
 const (
@@ -34,6 +47,8 @@ const (
 	anything = "*/*"
 	// nothing is the media type of a message without a body.
 	nothing = ""
+
+	events = "application/vnd.amazon.eventstream"
 )
 
 // media is the media type of the body that carries a value of shape sh.
@@ -44,7 +59,7 @@ func media(sh *smithy.Shape) string {
 	if m := sh.PayloadMember(); m != nil {
 		switch {
 		case m.Shape.EventStream:
-			return "application/vnd.amazon.eventstream"
+			return events
 		case m.Shape.MediaType != "":
 			return m.Shape.MediaType
 		case m.Shape.Kind == smithy.Blob:
@@ -57,7 +72,7 @@ func media(sh *smithy.Shape) string {
 	for _, m := range sh.Members {
 		if m.Location == smithy.Body {
 			if m.Shape.EventStream {
-				return "application/vnd.amazon.eventstream"
+				return events
 			}
 			return "application/json"
 		}
@@ -68,8 +83,7 @@ func media(sh *smithy.Shape) string {
 	return nothing
 }
 
-func contentType(in *smithy.Shape, header string) *awserr.Error {
-	want := media(in)
+func contentType(want, header string) *awserr.Error {
 	switch {
 	case want == anything:
 		return nil
@@ -83,6 +97,9 @@ func contentType(in *smithy.Shape, header string) *awserr.Error {
 			"The request has no Content-Type; the operation takes %s.", want)
 	}
 	got, _, err := mime.ParseMediaType(header)
+	if got == "application/x-amz-json-1.1" || got == "application/x-amz-json-1.0" {
+		got = "application/json" // older SDKs, such as Java's first, call it so
+	}
 	if err != nil || got != want {
 		return awserr.New("UnsupportedMediaTypeException", http.StatusUnsupportedMediaType,
 			"The request's Content-Type is %s; the operation takes %s.", header, want)
@@ -90,8 +107,7 @@ func contentType(in *smithy.Shape, header string) *awserr.Error {
 	return nil
 }
 
-func accept(out *smithy.Shape, headers []string) *awserr.Error {
-	want := media(out)
+func accept(want string, headers []string) *awserr.Error {
 	if want == anything || want == nothing || len(headers) == 0 {
 		return nil
 	}

@@ -22,7 +22,7 @@ func TestCheck(t *testing.T) {
 		name         string
 		in, out      *smithy.Shape
 		ctype, acc   string
-		empty        bool
+		empty, cbor  bool
 		wantCode     string
 		wantHTTPCode int
 	}{
@@ -42,6 +42,12 @@ func TestCheck(t *testing.T) {
 		{name: "typed blob, wrong", in: structure("p", &smithy.Member{Name: "p", Shape: jpeg}), ctype: "image/png", wantCode: "UnsupportedMediaTypeException", wantHTTPCode: 415},
 		{name: "string", in: structure("p", &smithy.Member{Name: "p", Shape: str}), ctype: "text/plain"},
 		{name: "events", in: structure("p", &smithy.Member{Name: "p", Shape: events}), ctype: "application/vnd.amazon.eventstream"},
+		{name: "an older SDK's JSON", in: body, ctype: "application/x-amz-json-1.1"},
+		{name: "cbor", in: body, out: body, ctype: "application/cbor", acc: "application/cbor", cbor: true},
+		{name: "cbor without input and output", ctype: "application/cbor", acc: "application/cbor", cbor: true},
+		{name: "cbor as json", in: body, ctype: "application/json", cbor: true, wantCode: "UnsupportedMediaTypeException", wantHTTPCode: 415},
+		{name: "cbor wants events", in: structure("", &smithy.Member{Name: "e", Shape: events}), ctype: "application/vnd.amazon.eventstream", cbor: true},
+		{name: "cbor accepts json", out: body, acc: "application/json", cbor: true, empty: true, wantCode: "NotAcceptableException", wantHTTPCode: 406},
 		{name: "accepts", out: body, acc: "application/json", empty: true},
 		{name: "accepts all", out: body, acc: "*/*", empty: true},
 		{name: "accepts the kind", out: body, acc: "text/plain, application/*;q=0.5", empty: true},
@@ -56,6 +62,9 @@ func TestCheck(t *testing.T) {
 			h := http.Header{}
 			if tt.ctype != "" {
 				h.Set("Content-Type", tt.ctype)
+			}
+			if tt.cbor {
+				h.Set("Smithy-Protocol", "rpc-v2-cbor")
 			}
 			if tt.acc != "" {
 				h.Set("Accept", tt.acc)

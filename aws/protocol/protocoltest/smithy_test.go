@@ -70,7 +70,8 @@ func smithyRequests(t *testing.T) *tally {
 						return err
 					}
 					// One case leaves out the Content-Type of its body.
-					if sv.protocol == smithy.RestJSON && (w.body == "" || rq.Header.Get("Content-Type") != "") {
+					negotiates := sv.protocol == smithy.RestJSON || sv.protocol == smithy.RPCv2CBOR
+					if negotiates && (w.body == "" || rq.Header.Get("Content-Type") != "") {
 						if e := negotiate.Check(op, rq.Header, w.body != ""); e != nil {
 							return e
 						}
