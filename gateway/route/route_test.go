@@ -58,6 +58,7 @@ func TestFind(t *testing.T) {
 		{"GET /v2/apis sign:apigateway", "apigatewayv2 rest-json GetApis"},
 		{"GET /v20180820/jobs sign:s3", "s3control rest-xml ListJobs"},
 		{"GET / sign:s3", "s3 rest-xml ListBuckets"},
+		{"GET /?x-id=ListDirectoryBuckets sign:s3", "s3 rest-xml ListDirectoryBuckets"},
 		{"GET /b sign:s3", "s3 rest-xml ListObjects"},
 		{"GET /b/ sign:s3", "s3 rest-xml ListObjects"},
 		{"GET /b?list-type=2 sign:s3", "s3 rest-xml ListObjectsV2"},

@@ -226,6 +226,9 @@ func (l *leaf) score(rawQuery string, h http.Header) (int, bool) {
 	if l.op.Deprecated {
 		n -= 5
 	}
+	if id, ok := argument(rawQuery, "x-id"); ok && id == l.op.Name {
+		n += 5 // newer SDKs name the operation
+	}
 	return n, true
 }
 
