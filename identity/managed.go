@@ -26,7 +26,7 @@ var readManaged = sync.OnceValue(func() *awsPolicies {
 	if err := json.Unmarshal(managedJSON, &docs); err != nil {
 		panic(fmt.Sprintf("identity: managed.json: %v", err))
 	}
-	out := &awsPolicies{byARN: make(map[string]*Policy, len(docs))}
+	out := &awsPolicies{byARN: make(map[string]*Policy, len(docs)), ids: make(map[string]bool, len(docs))}
 	for name, doc := range docs {
 		i := strings.LastIndexByte(name, '/')
 		policyARN := "arn:aws:iam::aws:policy/" + name
@@ -36,16 +36,20 @@ var readManaged = sync.OnceValue(func() *awsPolicies {
 			ID: "ANPA" + base32.StdEncoding.EncodeToString(sum[:])[:17],
 		}}
 		p.Versions = []Version{{ID: "v1", Document: string(doc), Created: managedSince}}
-		out.byARN[policyARN] = p
-		out.list = append(out.list, p)
+		out.list = append(out.list, *p)
 	}
-	slices.SortFunc(out.list, func(a, b *Policy) int { return strings.Compare(a.Path+a.Name, b.Path+b.Name) })
+	slices.SortFunc(out.list, func(a, b Policy) int { return strings.Compare(a.Path+a.Name, b.Path+b.Name) })
+	for i := range out.list {
+		p := &out.list[i]
+		out.byARN[Policies.ARN(AWSAccount, p)], out.ids[p.ID] = p, true
+	}
 	return out
 })
 
 type awsPolicies struct {
 	byARN map[string]*Policy
-	list  []*Policy
+	ids   map[string]bool
+	list  []Policy
 }
 
 // managedSince is the date that the AWS-managed policies carry.
@@ -56,7 +60,10 @@ func awsManaged(policyARN string) *Policy { return readManaged().byARN[policyARN
 
 // AWSManaged returns the AWS-managed policies, ordered by path and name. They
 // are shared and must not be changed.
-func AWSManaged() []*Policy { return readManaged().list }
+func AWSManaged() []Policy { return readManaged().list }
 
 // AWSAccount stands for the account in the ARNs of AWS-managed policies.
 const AWSAccount arn.AccountID = "aws"
+
+// IsAWSManaged reports whether a policy is one of AWS's own.
+func IsAWSManaged(p *Policy) bool { return readManaged().ids[p.ID] }

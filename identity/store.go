@@ -310,3 +310,49 @@ func (s *Store) RestoreRoot(ctx context.Context, account arn.AccountID, accessKe
 	k := &Key{ID: accessKeyID, Account: account, Secret: sealed, Active: true, Created: now}
 	return s.db.Update(ctx, func(tx *kv.Tx) error { return PutKey(tx, k) })
 }
+
+// BoundaryOf returns the ARN of the permissions boundary of a user or role, ""
+// for none.
+func BoundaryOf(tx *kv.Tx, account arn.AccountID, kind Kind, name string) (string, error) {
+	switch kind {
+	case KindUser:
+		u, err := Users.Find(tx, account, name)
+		if err != nil {
+			return "", err
+		}
+		return u.Boundary, nil
+	case KindRole:
+		r, err := Roles.Find(tx, account, name)
+		if err != nil {
+			return "", err
+		}
+		return r.Boundary, nil
+	}
+	return "", nil
+}
+
+// OwnerARN returns the ARN of whose an access key is; of any user of the
+// account when there is no such key. It is for permission checks.
+func (s *Store) OwnerARN(ctx context.Context, account arn.AccountID, accessKeyID string) (string, error) {
+	out := ARN(account, KindUser, "/", "*")
+	err := s.db.View(ctx, func(tx *kv.Tx) error {
+		k, err := Keys.Get(tx, accessKeyID)
+		if isNotFound(err) || err == nil && k.Account != account {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if k.UserID == "" {
+			out = RootARN(account)
+			return nil
+		}
+		u, err := Users.ByID(tx, account, k.UserID)
+		if err != nil {
+			return err
+		}
+		out = Users.ARN(account, u)
+		return nil
+	})
+	return out, err
+}
