@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gigawatt-cloud/gigawatt/api/catalog"
+	"github.com/gigawatt-cloud/gigawatt/aws/arn"
 	"github.com/gigawatt-cloud/gigawatt/aws/policy"
 	"github.com/gigawatt-cloud/gigawatt/gateway"
 	"github.com/gigawatt-cloud/gigawatt/identity"
@@ -59,6 +60,11 @@ func (s *Server) Advance(d time.Duration) (now time.Time, offset time.Duration, 
 	}
 	s.clock.Advance(d)
 	return s.clock.Now(), s.clock.Offset(), nil
+}
+
+// RootKey implements gigawatt.Operator.
+func (s *Server) RootKey(ctx context.Context, account arn.AccountID) (accessKeyID, secret string, err error) {
+	return s.identity.EnsureRoot(ctx, account, s.clock.Now())
 }
 
 // Backup implements gigawatt.Operator. Blobs are copied after the state that

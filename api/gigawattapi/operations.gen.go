@@ -9,8 +9,10 @@ import "github.com/gigawatt-cloud/gigawatt/aws/smithy"
 // The operations.
 var (
 	AdvanceClock   = smithy.Op[AdvanceClockInput, AdvanceClockOutput]{Service: "gigawatt", Name: "AdvanceClock"}
+	CreateAccount  = smithy.Op[CreateAccountInput, CreateAccountOutput]{Service: "gigawatt", Name: "CreateAccount"}
 	CreateBackup   = smithy.Op[CreateBackupInput, CreateBackupOutput]{Service: "gigawatt", Name: "CreateBackup"}
 	ExplainRequest = smithy.Op[ExplainRequestInput, ExplainRequestOutput]{Service: "gigawatt", Name: "ExplainRequest"}
 	GetStatus      = smithy.Op[GetStatusInput, GetStatusOutput]{Service: "gigawatt", Name: "GetStatus"}
+	ListAccounts   = smithy.Op[ListAccountsInput, ListAccountsOutput]{Service: "gigawatt", Name: "ListAccounts"}
 	ListUsage      = smithy.Op[ListUsageInput, ListUsageOutput]{Service: "gigawatt", Name: "ListUsage"}
 )

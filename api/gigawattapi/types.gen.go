@@ -6,6 +6,13 @@ import (
 	"time"
 )
 
+// Account is the model's Account.
+type Account struct {
+	AccountId *string
+	Name      *string
+	CreatedAt *time.Time
+}
+
 // AdvanceClockInput is the input of AdvanceClock.
 type AdvanceClockInput struct {
 	Seconds int64
@@ -15,6 +22,19 @@ type AdvanceClockInput struct {
 type AdvanceClockOutput struct {
 	Now           *time.Time
 	OffsetSeconds *int64
+}
+
+// CreateAccountInput is the input of CreateAccount.
+type CreateAccountInput struct {
+	AccountId *string
+	Name      string
+}
+
+// CreateAccountOutput is the output of CreateAccount.
+type CreateAccountOutput struct {
+	AccountId       *string
+	AccessKeyId     *string
+	SecretAccessKey *string
 }
 
 // CreateBackupInput is the input of CreateBackup.
@@ -74,6 +94,18 @@ type GetStatusOutput struct {
 	Services   []ServiceStatus
 	Healthy    *bool
 	Problem    *string
+}
+
+// ListAccountsInput is the input of ListAccounts.
+type ListAccountsInput struct {
+	MaxResults *int32
+	NextToken  *string
+}
+
+// ListAccountsOutput is the output of ListAccounts.
+type ListAccountsOutput struct {
+	Accounts  []Account
+	NextToken *string
 }
 
 // ListUsageInput is the input of ListUsage.

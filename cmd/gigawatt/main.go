@@ -20,6 +20,7 @@ type cli struct {
 	Usage      usageCmd      `cmd:"" help:"Show what was used, by the hour."`
 	Explain    explainCmd    `cmd:"" help:"Show which policies allowed or denied a request."`
 	Support    supportCmd    `cmd:"" help:"List what is implemented, by service and operation."`
+	Account    accountCmd    `cmd:"" help:"Make and list accounts."`
 	Backup     backupCmd     `cmd:"" help:"Copy all state of the running cloud into a new directory."`
 	Restore    restoreCmd    `cmd:"" help:"Make a data directory from a backup."`
 	Clock      clockCmd      `cmd:"" help:"Move the cloud's clock forward (dev mode)."`

@@ -25,6 +25,8 @@ type Operator interface {
 	Explain(requestID string) (Explanation, bool)
 	// Advance moves the clock forward; it fails outside of dev mode.
 	Advance(d time.Duration) (now time.Time, offset time.Duration, err error)
+	// RootKey returns the access key of an account's root, made the first time.
+	RootKey(ctx context.Context, account arn.AccountID) (accessKeyID, secret string, err error)
 	// Backup writes a copy of all state into a new directory of the server.
 	Backup(ctx context.Context, dir string) (bytes, files int64, err error)
 }
@@ -72,6 +74,8 @@ func New(op Operator, account arn.AccountID) *service.Service {
 		service.Handle(api.ListUsage, need[api.ListUsageInput]("ListUsage"), s.listUsage).Free(),
 		service.Handle(api.ExplainRequest, need[api.ExplainRequestInput]("ExplainRequest"), s.explainRequest).Free(),
 		service.Handle(api.AdvanceClock, need[api.AdvanceClockInput]("AdvanceClock"), s.advanceClock).Free(),
+		service.Handle(api.CreateAccount, need[api.CreateAccountInput]("CreateAccount"), s.createAccount).Free(),
+		service.Handle(api.ListAccounts, need[api.ListAccountsInput]("ListAccounts"), s.listAccounts).Free(),
 		service.Handle(api.CreateBackup, need[api.CreateBackupInput]("CreateBackup"), s.createBackup).Free(),
 	}}
 }
