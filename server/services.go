@@ -5,6 +5,7 @@ import (
 	"github.com/gigawatt-cloud/gigawatt/service"
 	"github.com/gigawatt-cloud/gigawatt/services/gigawatt"
 	"github.com/gigawatt-cloud/gigawatt/services/iam"
+	"github.com/gigawatt-cloud/gigawatt/services/sqs"
 	"github.com/gigawatt-cloud/gigawatt/services/sts"
 )
 
@@ -14,6 +15,7 @@ func services(env service.Env, who *identity.Store, op gigawatt.Operator) []*ser
 	return []*service.Service{
 		gigawatt.New(op, env.Account),
 		iam.New(env, who),
+		sqs.New(env),
 		sts.New(env, who),
 	}
 }
