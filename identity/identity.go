@@ -56,6 +56,8 @@ type Role struct {
 	Description string `cbor:"description"`
 	// Trust is the policy that says who may assume the role.
 	Trust string `cbor:"trust"`
+	// Trusted are the unique ids of users and roles in Trust, by ARN as written there.
+	Trusted map[string]string `cbor:"trusted"`
 	// MaxSession is the longest session that AssumeRole may ask for.
 	MaxSession time.Duration `cbor:"max_session"`
 }

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -13,7 +14,9 @@ import (
 var trustNobody = policy.Source{ID: "no role", Doc: &policy.Document{Kind: policy.Trust, Version: policy.Version2012}}
 
 // TrustPolicy is the trust policy of a role, compiled, and the role itself. A
-// role that does not exist is nil and trusts nobody.
+// role that does not exist is nil and trusts nobody. Users and roles are
+// matched by unique id: one that is renamed keeps the trust, and another that
+// later gets the name does not inherit it.
 func (s *Store) TrustPolicy(tx *kv.Tx, roleARN string) (*Role, policy.Source, error) {
 	r, account, err := FindRole(tx, roleARN)
 	if isNotFound(err) {
@@ -29,7 +32,11 @@ func (s *Store) TrustPolicy(tx *kv.Tx, roleARN string) (*Role, policy.Source, er
 	key := "trust:" + r.ID
 	set, ok := lookup(c, c.sets, key)
 	if !ok {
-		src, err := compile(roleARN, r.Trust, policy.Trust)
+		text, err := replacePrincipals(r.Trust, r.Trusted)
+		if err != nil {
+			return nil, policy.Source{}, err
+		}
+		src, err := compile(roleARN, text, policy.Trust)
 		if err != nil {
 			return nil, policy.Source{}, err
 		}
@@ -57,50 +64,127 @@ func FindRole(tx *kv.Tx, roleARN string) (*Role, arn.AccountID, error) {
 	return r, a.AccountID, nil
 }
 
-// CheckPrincipals refuses a trust policy or other resource policy that names a
-// user or role that does not exist, in an account of this cloud. The error is
-// a *policy.SyntaxError.
+// ResolvePrincipals returns the unique ids of the users and roles that a trust
+// policy names, by their ARNs as written. A user or role that does not exist
+// is a *policy.SyntaxError.
 //
 // Differs from AWS: principals of accounts that this cloud has never seen are
 // taken as they are.
-func CheckPrincipals(tx *kv.Tx, doc *policy.Document) error {
+func ResolvePrincipals(tx *kv.Tx, doc *policy.Document) (map[string]string, error) {
+	ids := map[string]string{}
 	for i := range doc.Statements {
 		list, _ := doc.Statements[i].Principals()
 		for _, e := range list {
-			ok, err := principalExists(tx, e)
+			id, ok, err := principalID(tx, e)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			if !ok {
-				return &policy.SyntaxError{
+				return nil, &policy.SyntaxError{
 					Element: "Principal", Statement: i,
 					Reason: fmt.Sprintf("Invalid principal in policy: %q:%q", strings.ToUpper(e.Type), e.Value),
 				}
 			}
+			if id != "" {
+				ids[e.Value] = id
+			}
 		}
 	}
-	return nil
+	return ids, nil
 }
 
-func principalExists(tx *kv.Tx, e policy.PrincipalElement) (bool, error) {
+// principalID is the unique id of a user or role, "" for anything else; ok is
+// false when there should be one.
+func principalID(tx *kv.Tx, e policy.PrincipalElement) (id string, ok bool, err error) {
 	a, err := arn.Parse(e.Value)
 	if e.Type != "AWS" || err != nil || a.Service != "iam" {
-		return true, nil
+		return "", true, nil
 	}
 	kind, name := SplitARN(e.Value)
 	if kind != KindUser && kind != KindRole {
-		return true, nil
+		return "", true, nil
 	}
 	known, err := Exists(tx, a.AccountID)
 	if err != nil || !known {
-		return true, err
+		return "", true, err
 	}
 	found, err := FindEntity(tx, a.AccountID, kind, name)
 	if isNotFound(err) {
-		return false, nil
+		return "", false, nil
 	}
 	if err != nil {
-		return false, err
+		return "", false, err
 	}
-	return ARN(a.AccountID, kind, found.Path, found.Name) == e.Value, nil
+	return found.ID, ARN(a.AccountID, kind, found.Path, found.Name) == e.Value, nil
+}
+
+// TrustText is a role's trust policy for people: a principal that was renamed
+// has its new ARN, and in the place of one that was deleted is its unique id.
+func TrustText(tx *kv.Tx, r *Role) (string, error) {
+	moved := map[string]string{}
+	for was, id := range r.Trusted {
+		a, err := arn.Parse(was)
+		if err != nil {
+			return "", err
+		}
+		now := id
+		n, err := NameOf(tx, a.AccountID, id)
+		if err == nil {
+			e, err := FindEntity(tx, a.AccountID, n.Kind, n.Name)
+			if err != nil {
+				return "", err
+			}
+			now = ARN(a.AccountID, n.Kind, e.Path, e.Name)
+		} else if !isNotFound(err) {
+			return "", err
+		}
+		if now != was {
+			moved[was] = now
+		}
+	}
+	return replacePrincipals(r.Trust, moved)
+}
+
+// replacePrincipals replaces AWS principals of a document that parses.
+func replacePrincipals(document string, with map[string]string) (string, error) {
+	if len(with) == 0 {
+		return document, nil
+	}
+	dec := json.NewDecoder(strings.NewReader(document))
+	dec.UseNumber()
+	var doc map[string]any
+	if err := dec.Decode(&doc); err != nil {
+		return "", err
+	}
+	statements, ok := doc["Statement"].([]any)
+	if !ok {
+		statements = []any{doc["Statement"]}
+	}
+	for _, st := range statements {
+		st, ok := st.(map[string]any)
+		if !ok {
+			continue
+		}
+		principal, ok := st["Principal"].(map[string]any)
+		if !ok {
+			continue
+		}
+		switch v := principal["AWS"].(type) {
+		case string:
+			if n, ok := with[v]; ok {
+				principal["AWS"] = n
+			}
+		case []any:
+			for i := range v {
+				if s, ok := v[i].(string); ok && with[s] != "" {
+					v[i] = with[s]
+				}
+			}
+		}
+	}
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(doc)
+	return strings.TrimSpace(b.String()), err
 }

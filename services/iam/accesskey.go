@@ -63,7 +63,8 @@ func (s *svc) createAccessKey(ctx context.Context, c *service.Call, in *api.Crea
 	if err != nil {
 		return nil, err
 	}
-	out := &api.AccessKey{AccessKeyId: id, SecretAccessKey: secret, Status: api.StatusTypeActive, CreateDate: &c.Now}
+	created := second(c)
+	out := &api.AccessKey{AccessKeyId: id, SecretAccessKey: secret, Status: api.StatusTypeActive, CreateDate: &created}
 	err = c.Update(ctx, func(tx *kv.Tx) error {
 		o, err := ownerOf(tx, c, in.UserName)
 		if err != nil {
@@ -77,7 +78,7 @@ func (s *svc) createAccessKey(ctx context.Context, c *service.Call, in *api.Crea
 			return entity.ErrQuota("AccessKeysPerUser", maxKeysPerUser)
 		}
 		out.UserName = o.name
-		return identity.PutKey(tx, &identity.Key{ID: id, Account: c.Account, UserID: o.id, Secret: sealed, Active: true, Created: c.Now})
+		return identity.PutKey(tx, &identity.Key{ID: id, Account: c.Account, UserID: o.id, Secret: sealed, Active: true, Created: created})
 	})
 	if err != nil {
 		return nil, err

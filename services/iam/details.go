@@ -153,7 +153,12 @@ func (d *detailer) groups(after kv.Key) (kv.Key, bool, error) {
 
 func (d *detailer) roles(after kv.Key) (kv.Key, bool, error) {
 	return take(d, identity.Roles.Scan(d.tx, d.account, after), func(r *identity.Role) error {
-		a, trust := identity.Roles.ARN(d.account, r), encode(r.Trust)
+		trust, err := identity.TrustText(d.tx, r)
+		if err != nil {
+			return err
+		}
+		a := identity.Roles.ARN(d.account, r)
+		trust = encode(trust)
 		out := api.RoleDetail{
 			Path: &r.Path, RoleName: &r.Name, RoleId: &r.ID, Arn: &a, CreateDate: &r.Created, AssumeRolePolicyDocument: &trust,
 			InstanceProfileList: []api.InstanceProfile{}, PermissionsBoundary: apiBoundary(r.Boundary), Tags: entity.Tags(r.Tags),
@@ -172,7 +177,6 @@ func (d *detailer) roles(after kv.Key) (kv.Key, bool, error) {
 			}
 			out.InstanceProfileList = append(out.InstanceProfileList, p)
 		}
-		var err error
 		if out.RoleLastUsed, err = lastUsed(d.tx, d.account, r); err != nil {
 			return err
 		}

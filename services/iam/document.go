@@ -37,8 +37,8 @@ func malformed(err error) error {
 	return err
 }
 
-// checkTrust checks a role's trust policy and that whom it names exists.
-func checkTrust(tx *kv.Tx, document string) error {
+// setTrust checks and sets a role's trust policy; whom it names has to exist.
+func setTrust(tx *kv.Tx, r *identity.Role, document string) error {
 	doc, err := parse(document, policy.Trust)
 	if err != nil {
 		return err
@@ -46,5 +46,7 @@ func checkTrust(tx *kv.Tx, document string) error {
 	if policy.Size([]byte(document)) > maxTrustPolicy {
 		return entity.ErrQuota("ACLSizePerRole", maxTrustPolicy)
 	}
-	return malformed(identity.CheckPrincipals(tx, doc))
+	r.Trust = document
+	r.Trusted, err = identity.ResolvePrincipals(tx, doc)
+	return malformed(err)
 }

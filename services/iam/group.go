@@ -32,8 +32,7 @@ func needCreateGroup(c *service.Call, in *api.CreateGroupInput) []policy.Need {
 }
 
 func (s *svc) createGroup(ctx context.Context, c *service.Call, in *api.CreateGroupInput) (*api.CreateGroupOutput, error) {
-	g := &identity.Group{Entity: newEntity("AGPA", c.IDs.Alnum(17), in.Path, in.GroupName)}
-	g.Created = c.Now
+	g := &identity.Group{Entity: newEntity(c, "AGPA", in.Path, in.GroupName)}
 	err := c.Update(ctx, func(tx *kv.Tx) error {
 		if err := quota(tx, c.Account, identity.KindGroup, "GroupsPerAccount", maxGroups); err != nil {
 			return err

@@ -1,10 +1,13 @@
 package iam
 
 import (
+	"time"
+
 	api "github.com/gigawatt-cloud/gigawatt/api/iamapi"
 	"github.com/gigawatt-cloud/gigawatt/aws/arn"
 	"github.com/gigawatt-cloud/gigawatt/identity"
 	"github.com/gigawatt-cloud/gigawatt/kv"
+	"github.com/gigawatt-cloud/gigawatt/service"
 	"github.com/gigawatt-cloud/gigawatt/services/iam/entity"
 )
 
@@ -148,10 +151,13 @@ func apiBoundary(policyARN string) *api.AttachedPermissionsBoundary {
 }
 
 // newEntity is the common part of what a call creates.
-func newEntity(prefix, id string, path *string, name string) identity.Entity {
-	e := identity.Entity{Path: "/", Name: name, ID: prefix + id}
+func newEntity(c *service.Call, prefix string, path *string, name string) identity.Entity {
+	e := identity.Entity{Path: "/", Name: name, ID: prefix + c.IDs.Alnum(17), Created: second(c)}
 	if path != nil {
 		e.Path = *path
 	}
 	return e
 }
+
+// second is the time of the call as IAM keeps it.
+func second(c *service.Call) time.Time { return c.Now.Truncate(time.Second) }

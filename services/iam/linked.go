@@ -97,10 +97,9 @@ func (s *svc) createServiceLinkedRole(ctx context.Context, c *service.Call, in *
 		return nil, err
 	}
 	r := &identity.Role{
-		Entity: newEntity("AROA", c.IDs.Alnum(17), &path, name), Description: entity.Value(in.Description),
+		Entity: newEntity(c, "AROA", &path, name), Description: entity.Value(in.Description),
 		Trust: trust, MaxSession: time.Hour,
 	}
-	r.Created = c.Now
 	err = c.Update(ctx, func(tx *kv.Tx) error {
 		err := identity.Roles.Create(tx, c.Account, r)
 		if errors.Is(err, identity.ErrExists) {
@@ -120,7 +119,7 @@ func (s *svc) createServiceLinkedRole(ctx context.Context, c *service.Call, in *
 	if err != nil {
 		return nil, err
 	}
-	out := apiRole(c.Account, r)
+	out := apiNewRole(c.Account, r, trust)
 	return &api.CreateServiceLinkedRoleOutput{Role: &out}, nil
 }
 

@@ -85,11 +85,10 @@ func (s *svc) createPolicy(ctx context.Context, c *service.Call, in *api.CreateP
 		return nil, err
 	}
 	p := &identity.Policy{
-		Entity:      newEntity("ANPA", c.IDs.Alnum(17), in.Path, in.PolicyName),
-		Description: entity.Value(in.Description), Default: "v1", Next: 2, Updated: c.Now,
-		Versions: []identity.Version{{ID: "v1", Document: in.PolicyDocument, Created: c.Now}},
+		Entity:      newEntity(c, "ANPA", in.Path, in.PolicyName),
+		Description: entity.Value(in.Description), Default: "v1", Next: 2, Updated: second(c),
+		Versions: []identity.Version{{ID: "v1", Document: in.PolicyDocument, Created: second(c)}},
 	}
-	p.Created = c.Now
 	var err error
 	if p.Tags, err = entity.Retag(nil, in.Tags); err != nil {
 		return nil, err

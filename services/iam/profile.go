@@ -33,8 +33,9 @@ func apiProfile(tx *kv.Tx, account arn.AccountID, p *identity.Profile) (api.Inst
 	if err != nil {
 		return out, err
 	}
-	out.Roles = append(out.Roles, apiRole(account, r))
-	return out, nil
+	role, err := apiRole(tx, account, r)
+	out.Roles = append(out.Roles, role)
+	return out, err
 }
 
 func needCreateInstanceProfile(c *service.Call, in *api.CreateInstanceProfileInput) []policy.Need {
@@ -43,8 +44,7 @@ func needCreateInstanceProfile(c *service.Call, in *api.CreateInstanceProfileInp
 }
 
 func (s *svc) createInstanceProfile(ctx context.Context, c *service.Call, in *api.CreateInstanceProfileInput) (*api.CreateInstanceProfileOutput, error) {
-	p := &identity.Profile{Entity: newEntity("AIPA", c.IDs.Alnum(17), in.Path, in.InstanceProfileName)}
-	p.Created = c.Now
+	p := &identity.Profile{Entity: newEntity(c, "AIPA", in.Path, in.InstanceProfileName)}
 	var err error
 	if p.Tags, err = entity.Retag(nil, in.Tags); err != nil {
 		return nil, err

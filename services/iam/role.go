@@ -45,8 +45,17 @@ func getOwnRole(tx *kv.Tx, account arn.AccountID, name string) (*identity.Role, 
 }
 
 // apiRole is a role as lists have it.
-func apiRole(account arn.AccountID, r *identity.Role) api.Role {
-	trust, seconds := encode(r.Trust), int32(r.MaxSession/time.Second)
+func apiRole(tx *kv.Tx, account arn.AccountID, r *identity.Role) (api.Role, error) {
+	trust, err := identity.TrustText(tx, r)
+	if err != nil {
+		return api.Role{}, err
+	}
+	return apiNewRole(account, r, trust), nil
+}
+
+// apiNewRole is a role as it is when it is made.
+func apiNewRole(account arn.AccountID, r *identity.Role, trust string) api.Role {
+	trust, seconds := encode(trust), int32(r.MaxSession/time.Second)
 	return api.Role{
 		Path: r.Path, RoleName: r.Name, RoleId: r.ID, Arn: identity.Roles.ARN(account, r), CreateDate: r.Created,
 		AssumeRolePolicyDocument: &trust, Description: entity.Ptr(r.Description), MaxSessionDuration: &seconds,
@@ -55,10 +64,12 @@ func apiRole(account arn.AccountID, r *identity.Role) api.Role {
 
 // apiWholeRole is a role as GetRole has it.
 func apiWholeRole(tx *kv.Tx, account arn.AccountID, r *identity.Role) (*api.Role, error) {
-	out := apiRole(account, r)
+	out, err := apiRole(tx, account, r)
+	if err != nil {
+		return nil, err
+	}
 	out.PermissionsBoundary, out.Tags = apiBoundary(r.Boundary), entity.Tags(r.Tags)
-	used, err := lastUsed(tx, account, r)
-	out.RoleLastUsed = used
+	out.RoleLastUsed, err = lastUsed(tx, account, r)
 	return &out, err
 }
 
@@ -81,13 +92,12 @@ func needCreateRole(c *service.Call, in *api.CreateRoleInput) []policy.Need {
 
 func (s *svc) createRole(ctx context.Context, c *service.Call, in *api.CreateRoleInput) (*api.CreateRoleOutput, error) {
 	r := &identity.Role{
-		Entity: newEntity("AROA", c.IDs.Alnum(17), in.Path, in.RoleName), Trust: in.AssumeRolePolicyDocument,
+		Entity:      newEntity(c, "AROA", in.Path, in.RoleName),
 		Description: entity.Value(in.Description), MaxSession: time.Hour,
 	}
 	if isLinked(r) {
 		return nil, entity.ErrValidation("The path %s is reserved for service-linked roles.", r.Path)
 	}
-	r.Created = c.Now
 	if in.MaxSessionDuration != nil {
 		r.MaxSession = time.Duration(*in.MaxSessionDuration) * time.Second
 	}
@@ -97,7 +107,7 @@ func (s *svc) createRole(ctx context.Context, c *service.Call, in *api.CreateRol
 	}
 	err = c.Update(ctx, func(tx *kv.Tx) error {
 		r.Boundary = ""
-		if err := checkTrust(tx, r.Trust); err != nil {
+		if err := setTrust(tx, r, in.AssumeRolePolicyDocument); err != nil {
 			return err
 		}
 		if in.PermissionsBoundary != nil {
@@ -111,7 +121,7 @@ func (s *svc) createRole(ctx context.Context, c *service.Call, in *api.CreateRol
 	if err != nil {
 		return nil, err
 	}
-	out := apiRole(c.Account, r)
+	out := apiNewRole(c.Account, r, r.Trust)
 	out.PermissionsBoundary, out.Tags = apiBoundary(r.Boundary), entity.Tags(r.Tags)
 	return &api.CreateRoleOutput{Role: &out}, nil
 }
@@ -152,7 +162,8 @@ func (s *svc) listRoles(ctx context.Context, c *service.Call, in *api.ListRolesI
 	out := &api.ListRolesOutput{}
 	err = c.View(ctx, func(tx *kv.Tx) error {
 		out.Roles, err = entity.Collect(p, identity.Roles.Scan(tx, c.Account, p.After), func(r *identity.Role) (api.Role, bool, error) {
-			return apiRole(c.Account, r), under(r.Path, prefix), nil
+			a, err := apiRole(tx, c.Account, r)
+			return a, under(r.Path, prefix), err
 		})
 		return err
 	})
@@ -216,8 +227,7 @@ func (s *svc) needUpdateAssumeRolePolicy(c *service.Call, in *api.UpdateAssumeRo
 
 func (s *svc) updateAssumeRolePolicy(ctx context.Context, c *service.Call, in *api.UpdateAssumeRolePolicyInput) (*api.UpdateAssumeRolePolicyOutput, error) {
 	return &api.UpdateAssumeRolePolicyOutput{}, changeRole(ctx, c, in.RoleName, func(tx *kv.Tx, r *identity.Role) error {
-		r.Trust = in.PolicyDocument
-		return checkTrust(tx, r.Trust)
+		return setTrust(tx, r, in.PolicyDocument)
 	})
 }
 

@@ -62,8 +62,7 @@ func withTagging(needs []policy.Need, action string, tags []api.Tag) []policy.Ne
 }
 
 func (s *svc) createUser(ctx context.Context, c *service.Call, in *api.CreateUserInput) (*api.CreateUserOutput, error) {
-	u := &identity.User{Entity: newEntity("AIDA", c.IDs.Alnum(17), in.Path, in.UserName)}
-	u.Created = c.Now
+	u := &identity.User{Entity: newEntity(c, "AIDA", in.Path, in.UserName)}
 	var err error
 	if u.Tags, err = entity.Retag(nil, in.Tags); err != nil {
 		return nil, err
