@@ -267,17 +267,20 @@ func find[T any](tx *kv.Tx, d *Directory[T], account arn.AccountID, name string)
 	return d.entity(v), nil
 }
 
-// EnsureRoot returns the access key of an account's root, and makes it the
-// first time.
+// EnsureRoot returns the access key of an account's root that is active, and
+// makes one when there is none: the first time, or when the last was deleted.
 func (s *Store) EnsureRoot(ctx context.Context, account arn.AccountID, now time.Time) (accessKeyID, secret string, err error) {
 	err = s.db.View(ctx, func(tx *kv.Tx) error {
-		for r, err := range KeysOf.Scan(tx, kv.Scan{Prefix: []any{account, ""}, Limit: 1}) {
+		for r, err := range KeysOf.Scan(tx, kv.Scan{Prefix: []any{account, ""}}) {
 			if err != nil {
 				return err
 			}
 			k, err := Keys.Get(tx, *r.Value)
 			if err != nil {
 				return err
+			}
+			if !k.Active {
+				continue
 			}
 			b, err := s.secrets.open(k.Secret, k.ID)
 			accessKeyID, secret = k.ID, string(b)
