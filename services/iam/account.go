@@ -2,6 +2,8 @@ package iam
 
 import (
 	"context"
+	"regexp"
+	"strings"
 
 	api "github.com/gigawatt-cloud/gigawatt/api/iamapi"
 	"github.com/gigawatt-cloud/gigawatt/aws/policy"
@@ -15,8 +17,16 @@ func needCreateAccountAlias(*service.Call, *api.CreateAccountAliasInput) []polic
 	return entity.NeedAny("CreateAccountAlias")
 }
 
+// aliasChars is the model's pattern, but for two dashes in a row, which a
+// regular expression of Go cannot exclude.
+var aliasChars = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$`)
+
 // createAccountAlias replaces the alias that the account has.
 func (s *svc) createAccountAlias(ctx context.Context, c *service.Call, in *api.CreateAccountAliasInput) (*api.CreateAccountAliasOutput, error) {
+	if !aliasChars.MatchString(in.AccountAlias) || strings.Contains(in.AccountAlias, "--") {
+		return nil, entity.ErrValidation("1 validation error detected: Value '%s' at 'accountAlias' failed to satisfy constraint: "+
+			"Member must satisfy regular expression pattern: ^[a-z0-9]([a-z0-9]|-(?!-)){1,61}[a-z0-9]$", in.AccountAlias)
+	}
 	return &api.CreateAccountAliasOutput{}, c.Update(ctx, func(tx *kv.Tx) error {
 		taken, err := identity.Aliases.Has(tx, in.AccountAlias)
 		if err != nil {
