@@ -32,7 +32,9 @@ func update(t testing.TB, s *Store, fns ...func(tx *kv.Tx) error) {
 	}
 }
 
-func bob() *User { return &User{Entity: Entity{Path: "/dev/", Name: "Bob", ID: "AIDAAAAAAAAAAAAAABOB"}} }
+func bob() *User {
+	return &User{Entity: Entity{Path: "/dev/", Name: "Bob", ID: "AIDAAAAAAAAAAAAAABOB"}}
+}
 
 func role() *Role { return &Role{Entity: Entity{Path: "/", Name: "R", ID: "AROAR"}, Trust: allowSQS} }
 

@@ -124,7 +124,7 @@ func unexpected(err error) error {
 // with its end. It is good until the next read.
 func (c *chunkReader) line(most int) ([]byte, error) {
 	l, err := c.br.ReadSlice('\n')
-	if err == bufio.ErrBufferFull || len(l) > most {
+	if errors.Is(err, bufio.ErrBufferFull) || len(l) > most {
 		return nil, errFraming
 	}
 	if err == io.EOF {

@@ -124,9 +124,9 @@ func (a *Auth) Fail(r Reason) *Failure {
 	f := &Failure{Reason: r}
 	switch r {
 	case UnknownKey:
-		f.with("AWSAccessKeyId", a.AccessKeyID)
+		return f.with("AWSAccessKeyId", a.AccessKeyID)
 	case InvalidToken, ExpiredToken:
-		f.with("Token-0", a.SessionToken)
+		return f.with("Token-0", a.SessionToken)
 	}
 	return f
 }

@@ -19,7 +19,7 @@ type authQuery struct {
 // field returns where a parameter's value goes, or nil. The names of Version 4
 // are taken in any case, as S3 takes them.
 func (q *authQuery) field(name string) *string {
-	if hasPrefixFold(name, "x-amz-") {
+	if isAmz(name) {
 		switch strings.ToLower(name[len("x-amz-"):]) {
 		case "algorithm":
 			q.hasV4 = true
@@ -166,9 +166,9 @@ func (a *Auth) isHoisted(name string) bool {
 		if strings.EqualFold(name, "Content-Type") || strings.EqualFold(name, "Content-MD5") {
 			return true
 		}
-		return hasPrefixFold(name, "x-amz-") && !strings.EqualFold(name, "x-amz-security-token")
+		return isAmz(name) && !strings.EqualFold(name, "x-amz-security-token")
 	}
-	return hasPrefixFold(name, "x-amz-") && new(authQuery).field(name) == nil
+	return isAmz(name) && new(authQuery).field(name) == nil
 }
 
 // validHeaderName reports whether a name can stand in a header: a query may
@@ -183,6 +183,8 @@ func validHeaderName(name string) bool {
 	return name != ""
 }
 
-func hasPrefixFold(s, prefix string) bool {
-	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
+// isAmz reports whether a header or argument is one of AWS's own.
+func isAmz(name string) bool {
+	const prefix = "x-amz-"
+	return len(name) >= len(prefix) && strings.EqualFold(name[:len(prefix)], prefix)
 }

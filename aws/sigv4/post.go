@@ -2,6 +2,7 @@ package sigv4
 
 import (
 	"crypto/subtle"
+	"errors"
 	"strings"
 	"time"
 
@@ -97,7 +98,11 @@ func (p *Post) parseV4() error {
 	}
 	credential := p.fields["x-amz-credential"]
 	if err := p.parseCredential(credential, BadField, BadField); err != nil {
-		return err.(*Failure).with("ArgumentName", "x-amz-credential").with("ArgumentValue", credential)
+		var f *Failure
+		if errors.As(err, &f) {
+			f = f.with("ArgumentName", "x-amz-credential").with("ArgumentValue", credential)
+		}
+		return f
 	}
 	date := p.fields["x-amz-date"]
 	t, err := time.Parse(basicTime, date)

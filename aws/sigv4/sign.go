@@ -50,7 +50,7 @@ func Presign(r *http.Request, cred Credentials, service, region string, t time.T
 	a.Form = PresignedV4
 	q := r.URL.Query()
 	for name, values := range r.Header {
-		if hasPrefixFold(name, "x-amz-") {
+		if isAmz(name) {
 			q[name] = values
 			delete(r.Header, name)
 		}

@@ -58,7 +58,7 @@ const emptySum = "\nx-amz-content-sha256: " + EmptyHash
 
 func TestPublishedV4(t *testing.T) {
 	iam := Verify{Service: "iam", Now: at("20150830T123600Z")}
-	any := Verify{Service: "service", Now: at("20150830T123600Z"), Clean: true}
+	anyService := Verify{Service: "service", Now: at("20150830T123600Z"), Clean: true}
 	s3 := Verify{Service: "s3", S3: true, Now: at("20130524T000000Z")}
 	const host, date = " HTTP/1.1\nHost: example.amazonaws.com", "\nX-Amz-Date: 20150830T123600Z"
 	const bucket, s3date = " HTTP/1.1\nHost: examplebucket.s3.amazonaws.com", "\nx-amz-date: 20130524T000000Z"
@@ -68,12 +68,12 @@ func TestPublishedV4(t *testing.T) {
 	}{
 		{"iam list users", suiteSecret, "GET /?Action=ListUsers&Version=2010-05-08 HTTP/1.1\nHost: iam.amazonaws.com\nContent-Type: application/x-www-form-urlencoded; charset=utf-8" + date +
 			"\nAuthorization: AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/iam/aws4_request, SignedHeaders=content-type;host;x-amz-date, Signature=5d672d79c15b13162d9279b0855cfba6789a8edb4c82c400e06b5924a6f2b5d7\n\n", iam},
-		{"get-vanilla", suiteSecret, "GET /" + host + date + suite("host;x-amz-date", "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"), any},
-		{"get-vanilla-query-order-key-case", suiteSecret, "GET /?Param2=value2&Param1=value1" + host + date + suite("host;x-amz-date", "b97d918cfa904a5beff61c982a1b6f458b799221646efd99d3219ec94cdf2500"), any},
-		{"get-unreserved", suiteSecret, "GET /-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" + host + date + suite("host;x-amz-date", "07ef7494c76fa4850883e2b006601f940f8a34d404d0cfa977f52a65bbf5f24f"), any},
-		{"normalize get-relative", suiteSecret, "GET /example/.." + host + date + suite("host;x-amz-date", "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"), any},
-		{"normalize get-slash", suiteSecret, "GET //" + host + date + suite("host;x-amz-date", "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"), any},
-		{"post-vanilla", suiteSecret, "POST /" + host + date + suite("host;x-amz-date", "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b"), any},
+		{"get-vanilla", suiteSecret, "GET /" + host + date + suite("host;x-amz-date", "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"), anyService},
+		{"get-vanilla-query-order-key-case", suiteSecret, "GET /?Param2=value2&Param1=value1" + host + date + suite("host;x-amz-date", "b97d918cfa904a5beff61c982a1b6f458b799221646efd99d3219ec94cdf2500"), anyService},
+		{"get-unreserved", suiteSecret, "GET /-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" + host + date + suite("host;x-amz-date", "07ef7494c76fa4850883e2b006601f940f8a34d404d0cfa977f52a65bbf5f24f"), anyService},
+		{"normalize get-relative", suiteSecret, "GET /example/.." + host + date + suite("host;x-amz-date", "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"), anyService},
+		{"normalize get-slash", suiteSecret, "GET //" + host + date + suite("host;x-amz-date", "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"), anyService},
+		{"post-vanilla", suiteSecret, "POST /" + host + date + suite("host;x-amz-date", "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b"), anyService},
 		{"s3 get object", docSecret, "GET /test.txt" + bucket + "\nRange: bytes=0-9" + emptySum + s3date +
 			doc("host;range;x-amz-content-sha256;x-amz-date", "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41"), s3},
 		{"s3 put object", docSecret, "PUT /test%24file.text" + bucket + "\nDate: Fri, 24 May 2013 00:00:00 GMT" + s3date + "\nx-amz-storage-class: REDUCED_REDUNDANCY" +

@@ -188,7 +188,7 @@ func (a *Auth) checkTime(v *Verify) error {
 			with("Expires", end.UTC().Format(isoTime)).
 			with("ServerTime", v.Now.UTC().Format(isoTime))
 		if a.Form == PresignedV4 {
-			f.with("X-Amz-Expires", a.lifetime)
+			return f.with("X-Amz-Expires", a.lifetime)
 		}
 		return f
 	case a.Date.Sub(v.Now) > skew:
@@ -237,7 +237,7 @@ func (a *Auth) checkSignedHeaders(r *http.Request, v *Verify) error {
 	}
 	var unsigned []string
 	for name := range r.Header {
-		if hasPrefixFold(name, "x-amz-") && !a.signed(name) {
+		if isAmz(name) && !a.signed(name) {
 			unsigned = append(unsigned, strings.ToLower(name))
 		}
 	}

@@ -6,6 +6,7 @@ package memblob
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -121,7 +122,7 @@ func (s *store) List(ctx context.Context, createdBefore time.Time, fn func(drive
 	s.mu.Unlock()
 	for _, id := range ids {
 		info, err := s.Stat(ctx, id)
-		if err == driver.ErrNotFound { // deleted meanwhile
+		if errors.Is(err, driver.ErrNotFound) { // deleted meanwhile
 			continue
 		}
 		if err != nil {

@@ -136,7 +136,7 @@ func (w *writer) flush(plain []byte, last bool) error {
 // Close implements io.Closer.
 func (w *writer) Close() error {
 	if w.err != nil {
-		if w.err == errClosed {
+		if errors.Is(w.err, errClosed) {
 			return nil
 		}
 		return w.err

@@ -78,14 +78,17 @@ func TestDecode(t *testing.T) {
 	}{
 		{
 			"a form", iam.Operation("CreateUser"), request("Action=CreateUser&Version=2010-05-08&UserName=ann&Tags.member.1.Key=k&Tags.member.1.Value="),
-			map[string]any{"UserName": "ann", "Tags": []any{map[string]any{"Key": "k", "Value": ""}}}, "",
+			map[string]any{"UserName": "ann", "Tags": []any{map[string]any{"Key": "k", "Value": ""}}},
+			"",
 		},
 		{
 			"a query string", iam.Operation("CreateUser"), &protocol.Request{Method: "GET", RawQuery: "Action=CreateUser&UserName=ann"},
-			map[string]any{"UserName": "ann"}, "",
+			map[string]any{"UserName": "ann"},
+			"",
 		},
 		{
-			"something missing", iam.Operation("CreateUser"), request("Action=CreateUser"), map[string]any{},
+			"something missing", iam.Operation("CreateUser"), request("Action=CreateUser"),
+			map[string]any{},
 			"1 validation error detected: Value null at 'userName' failed to satisfy constraint: Member must not be null",
 		},
 		{
@@ -94,11 +97,13 @@ func TestDecode(t *testing.T) {
 			map[string]any{
 				"QueueUrl": "u", "MessageBody": "b", "DelaySeconds": int64(0),
 				"MessageAttributes": map[string]any{"n": map[string]any{"DataType": "String", "StringValue": "v", "StringListValues": []any{"w"}}},
-			}, "",
+			},
+			"",
 		},
 		{
 			"the queue of the path", sqs.Operation("GetQueueAttributes"), labeled,
-			map[string]any{"QueueUrl": "http://127.0.0.1:4566/000000000000/q", "AttributeNames": []any{"All", "Policy"}}, "",
+			map[string]any{"QueueUrl": "http://127.0.0.1:4566/000000000000/q", "AttributeNames": []any{"All", "Policy"}},
+			"",
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -143,7 +148,8 @@ func TestEncode(t *testing.T) {
 		want string
 	}{
 		{
-			"generic", iam.Operation("CreateUser"), map[string]any{"User": map[string]any{"UserName": "a<b", "Tags": []any{map[string]any{"Key": "k", "Value": "v"}}}},
+			"generic", iam.Operation("CreateUser"),
+			map[string]any{"User": map[string]any{"UserName": "a<b", "Tags": []any{map[string]any{"Key": "k", "Value": "v"}}}},
 			`<CreateUserResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><CreateUserResult><User><UserName>a&lt;b</UserName><Tags><member><Key>k</Key><Value>v</Value></member></Tags></User></CreateUserResult>` +
 				`<ResponseMetadata><RequestId>id-1</RequestId></ResponseMetadata></CreateUserResponse>`,
 		},
@@ -157,7 +163,8 @@ func TestEncode(t *testing.T) {
 			`<DeleteUserResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><ResponseMetadata><RequestId>id-1</RequestId></ResponseMetadata></DeleteUserResponse>`,
 		},
 		{
-			"SQS's older names", sqs.Operation("GetQueueAttributes"), map[string]any{"Attributes": map[string]any{"b": "2", "a": "1"}},
+			"SQS's older names", sqs.Operation("GetQueueAttributes"),
+			map[string]any{"Attributes": map[string]any{"b": "2", "a": "1"}},
 			`<GetQueueAttributesResponse xmlns="http://queue.amazonaws.com/doc/2012-11-05/"><GetQueueAttributesResult><Attribute><Name>a</Name><Value>1</Value></Attribute>` +
 				`<Attribute><Name>b</Name><Value>2</Value></Attribute></GetQueueAttributesResult><ResponseMetadata><RequestId>id-1</RequestId></ResponseMetadata></GetQueueAttributesResponse>`,
 		},

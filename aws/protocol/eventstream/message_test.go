@@ -16,8 +16,17 @@ import (
 func all() Message {
 	return Message{
 		Headers: []Header{
-			{"t", true}, {"f", false}, {"b", int8(-1)}, {"s", int16(-2)}, {"i", int32(1 << 30)}, {"l", int64(-1 << 62)}, {"by", []byte{0, 1}}, {"st", "é"},
-			{"at", time.UnixMilli(1398796238123).UTC()}, {"u", UUID{1, 2, 3, 15: 16}}, {"empty", ""},
+			{"t", true},
+			{"f", false},
+			{"b", int8(-1)},
+			{"s", int16(-2)},
+			{"i", int32(1 << 30)},
+			{"l", int64(-1 << 62)},
+			{"by", []byte{0, 1}},
+			{"st", "é"},
+			{"at", time.UnixMilli(1398796238123).UTC()},
+			{"u", UUID{1, 2, 3, 15: 16}},
+			{"empty", ""},
 		},
 		Payload: []byte("payload"),
 	}

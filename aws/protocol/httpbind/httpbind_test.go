@@ -100,22 +100,48 @@ func TestDecode(t *testing.T) {
 		typed input
 	}{
 		{"nothing", protocol.Request{}, map[string]any{}, input{}},
-		{"labels are unescaped", protocol.Request{Labels: map[string]string{"Label": "a%2Fb+c/%C3%A9", "When": "2019-12-16T23%3A48%3A18.5Z"}},
-			map[string]any{"Label": "a/b+c/é", "When": half}, input{Label: new("a/b+c/é"), When: &half}},
-		{"headers", protocol.Request{Header: http.Header{"X-Name": {" n "}, "X-Flag": {"true"}, "X-Stamp": {"2019-12-17T00:48:18+01:00"}}},
-			map[string]any{"Name": " n ", "Flag": true, "Stamp": noon}, input{Name: new(" n "), Flag: new(true), Stamp: &noon}},
-		{"an empty header is an empty string and no number", protocol.Request{Header: http.Header{"X-Name": {""}, "X-Flag": {""}}},
-			map[string]any{"Name": ""}, input{Name: new("")}},
-		{"lists in headers", protocol.Request{Header: http.Header{"X-Names": {`"b,c", "\"def\"", a`, "z"}}},
-			map[string]any{"Names": []any{"b,c", `"def"`, "a", "z"}}, input{Names: []string{"b,c", `"def"`, "a", "z"}}},
-		{"dates in headers", protocol.Request{Header: http.Header{"X-Dates": {"Mon, 16 Dec 2019 23:48:18 GMT, Mon, 16 Dec 2019 23:48:18 GMT"}}},
-			map[string]any{"Dates": []any{noon, noon}}, input{Dates: []time.Time{noon, noon}}},
+		{
+			"labels are unescaped",
+			protocol.Request{Labels: map[string]string{"Label": "a%2Fb+c/%C3%A9", "When": "2019-12-16T23%3A48%3A18.5Z"}},
+			map[string]any{"Label": "a/b+c/é", "When": half},
+			input{Label: new("a/b+c/é"), When: &half},
+		},
+		{
+			"headers",
+			protocol.Request{Header: http.Header{"X-Name": {" n "}, "X-Flag": {"true"}, "X-Stamp": {"2019-12-17T00:48:18+01:00"}}},
+			map[string]any{"Name": " n ", "Flag": true, "Stamp": noon},
+			input{Name: new(" n "), Flag: new(true), Stamp: &noon},
+		},
+		{
+			"an empty header is an empty string and no number",
+			protocol.Request{Header: http.Header{"X-Name": {""}, "X-Flag": {""}}},
+			map[string]any{"Name": ""},
+			input{Name: new("")},
+		},
+		{
+			"lists in headers",
+			protocol.Request{Header: http.Header{"X-Names": {`"b,c", "\"def\"", a`, "z"}}},
+			map[string]any{"Names": []any{"b,c", `"def"`, "a", "z"}},
+			input{Names: []string{"b,c", `"def"`, "a", "z"}},
+		},
+		{
+			"dates in headers",
+			protocol.Request{Header: http.Header{"X-Dates": {"Mon, 16 Dec 2019 23:48:18 GMT, Mon, 16 Dec 2019 23:48:18 GMT"}}},
+			map[string]any{"Dates": []any{noon, noon}},
+			input{Dates: []time.Time{noon, noon}},
+		},
 		{"a condition's bad date is ignored", protocol.Request{Header: http.Header{"If-Modified-Since": {"yesterday"}}}, map[string]any{}, input{}},
 		{"base64", protocol.Request{Header: http.Header{"X-Media": {"dHJ1ZQ=="}}}, map[string]any{"Media": "true"}, input{Media: new("true")}},
-		{"a prefix", protocol.Request{Header: http.Header{"X-Meta-Foo-Bar": {"1", "2"}, "X-Metal": {"no"}}},
-			map[string]any{"Meta": map[string]any{"foo-bar": "1,2"}}, input{Meta: map[string]string{"foo-bar": "1,2"}}},
+		{
+			"a prefix",
+			protocol.Request{Header: http.Header{"X-Meta-Foo-Bar": {"1", "2"}, "X-Metal": {"no"}}},
+			map[string]any{"Meta": map[string]any{"foo-bar": "1,2"}},
+			input{Meta: map[string]string{"foo-bar": "1,2"}},
+		},
 		{"the length is the body's", protocol.Request{Header: http.Header{"Content-Length": {"99"}}, ContentLength: 7}, map[string]any{"Size": int64(7)}, input{Size: new(int64(7))}},
-		{"query", protocol.Request{RawQuery: "byte=-128&double=NaN&text=a+b%2Bc&texts=1&texts=&day=2019-12-16T23:48:18Z&list-type=2&x-id=Op"},
+		{
+			"query",
+			protocol.Request{RawQuery: "byte=-128&double=NaN&text=a+b%2Bc&texts=1&texts=&day=2019-12-16T23:48:18Z&list-type=2&x-id=Op"},
 			map[string]any{
 				"Byte": int64(-128), "Double": math.NaN(), "Text": "a b+c", "Texts": []any{"1", ""}, "Day": noon,
 				"All": map[string]any{"byte": []any{"-128"}, "double": []any{"NaN"}, "text": []any{"a b+c"}, "texts": []any{"1", ""}, "day": []any{"2019-12-16T23:48:18Z"}},
@@ -123,10 +149,14 @@ func TestDecode(t *testing.T) {
 			input{
 				Byte: new(int8(-128)), Double: new(math.NaN()), Text: new("a b+c"), Texts: []string{"1", ""}, Day: &noon,
 				All: map[string][]string{"byte": {"-128"}, "double": {"NaN"}, "text": {"a b+c"}, "texts": {"1", ""}, "day": {"2019-12-16T23:48:18Z"}},
-			}},
-		{"an empty parameter is an empty string and no number", protocol.Request{RawQuery: "text&byte="},
+			},
+		},
+		{
+			"an empty parameter is an empty string and no number",
+			protocol.Request{RawQuery: "text&byte="},
 			map[string]any{"Text": "", "All": map[string]any{"text": []any{""}, "byte": []any{""}}},
-			input{Text: new(""), All: map[string][]string{"text": {""}, "byte": {""}}}},
+			input{Text: new(""), All: map[string][]string{"text": {""}, "byte": {""}}},
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var generic any

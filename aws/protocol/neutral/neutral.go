@@ -113,7 +113,8 @@ func (Codec) Encode(op *smithy.Operation, out any, requestID string) (*protocol.
 			return nil, fmt.Errorf("encode %s: %w", m.Name, err)
 		}
 	}
-	rs.Body = append(b, '}')
+	b = append(b, '}')
+	rs.Body = b
 	return rs, nil
 }
 

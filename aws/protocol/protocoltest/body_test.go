@@ -79,18 +79,18 @@ var cborMode = func() cbor.DecMode {
 func readCBOR(b []byte) (any, error) {
 	var x any
 	err := cborMode.Unmarshal(b, &x)
-	return comparable(x), err
+	return plainForm(x), err
 }
 
-func comparable(x any) any {
+func plainForm(x any) any {
 	switch x := x.(type) {
 	case map[string]any:
 		for k, v := range x {
-			x[k] = comparable(v)
+			x[k] = plainForm(v)
 		}
 	case []any:
 		for i, v := range x {
-			x[i] = comparable(v)
+			x[i] = plainForm(v)
 		}
 	case float64:
 		return printable(x)

@@ -24,7 +24,7 @@ func (Codec) EncodeError(sv *smithy.Meta, op *smithy.Operation, e *awserr.Error,
 	if sh != nil {
 		// A member that does not have its model's type is left out.
 		if err := httpbind.Encode(sh, value, resp); err != nil {
-			value = reflect.ValueOf(map[string]any{})
+			resp.Header = requestHeader(sv, requestID)
 		}
 	}
 	if op != nil && op.Method == http.MethodHead || resp.Status == http.StatusNotModified {

@@ -151,7 +151,7 @@ func (Codec) Encode(op *smithy.Operation, out any, requestID string) (*protocol.
 	}
 	if !hasElements(op.Output) {
 		if !isS3(op) {
-			setDefault(resp.Header, "Content-Type", mediaType)
+			setType(resp.Header, mediaType)
 		}
 		return resp, nil
 	}
@@ -190,7 +190,7 @@ func hostID(requestID string) string {
 
 // document makes the body of resp.
 func document(resp *protocol.Response, millis bool, write func(w *xmlcodec.Writer)) (err error) {
-	setDefault(resp.Header, "Content-Type", mediaType)
+	setType(resp.Header, mediaType)
 	resp.Body, err = xmlcodec.Write(func(w *xmlcodec.Writer) {
 		w.Millis = millis
 		w.Raw(`<?xml version="1.0" encoding="UTF-8"?>` + "\n")
@@ -199,9 +199,9 @@ func document(resp *protocol.Response, millis bool, write func(w *xmlcodec.Write
 	return err
 }
 
-func setDefault(h http.Header, name, value string) {
-	if _, ok := h[name]; !ok {
-		h[name] = []string{value}
+func setType(h http.Header, mediaType string) {
+	if _, ok := h["Content-Type"]; !ok {
+		h["Content-Type"] = []string{mediaType}
 	}
 }
 
@@ -233,11 +233,11 @@ func payload(op *smithy.Operation, m *smithy.Member, v reflect.Value, resp *prot
 	case !ok:
 		return nil
 	case m.Shape.Kind == smithy.Blob:
-		setDefault(resp.Header, "Content-Type", blobType(m))
+		setType(resp.Header, blobType(m))
 		resp.Body = e.Bytes()
 		return nil
 	case m.Shape.Kind == smithy.String:
-		setDefault(resp.Header, "Content-Type", textType(m, e.String()))
+		setType(resp.Header, textType(m, e.String()))
 		resp.Body = []byte(e.String())
 		return nil
 	}
@@ -286,6 +286,6 @@ func streamed(m *smithy.Member, v reflect.Value, resp *protocol.Response) error 
 	default:
 		return errors.New("a streaming member is not a reader")
 	}
-	setDefault(resp.Header, "Content-Type", blobType(m))
+	setType(resp.Header, blobType(m))
 	return nil
 }

@@ -95,7 +95,8 @@ func TestDecode(t *testing.T) {
 			"1 validation error detected: Value null at 'config.must' failed to satisfy constraint: Member must not be null",
 		},
 		{
-			"labels missing", "CreateBucket", request(""), map[string]any{},
+			"labels missing", "CreateBucket", request(""),
+			map[string]any{},
 			"1 validation error detected: Value null at 'bucket' failed to satisfy constraint: Member must not be null",
 		},
 		{"text", "PutBucketPolicy", request("{ }"), map[string]any{"Policy": "{ }"}, ""},
@@ -194,7 +195,8 @@ func TestEncode(t *testing.T) {
 	}{
 		{"nothing", "s3", "PutBucketPolicy", nil, protocol.Response{Status: 204, ContentLength: -1}},
 		{
-			"a list", "s3", "ListObjectsV2", map[string]any{"Name": "b", "Contents": []any{map[string]any{"Key": "a&b", "LastModified": noon, "ETag": `"e"`}}},
+			"a list", "s3", "ListObjectsV2",
+			map[string]any{"Name": "b", "Contents": []any{map[string]any{"Key": "a&b", "LastModified": noon, "ETag": `"e"`}}},
 			protocol.Response{
 				Status: 200, ContentLength: -1, Header: http.Header{"Content-Type": {"application/xml"}},
 				Body: []byte(declaration + `<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>b</Name><Contents><Key>a&amp;b</Key>` +
@@ -209,21 +211,24 @@ func TestEncode(t *testing.T) {
 			},
 		},
 		{
-			"another service", "route53", "ListObjectsV2", map[string]any{"Contents": []any{map[string]any{"LastModified": noon}}},
+			"another service", "route53", "ListObjectsV2",
+			map[string]any{"Contents": []any{map[string]any{"LastModified": noon}}},
 			protocol.Response{
 				Status: 200, ContentLength: -1, Header: http.Header{"Content-Type": {"application/xml"}},
 				Body: []byte(declaration + `<ListOutput xmlns="https://route53.amazonaws.com/doc/2013-04-01/"><Contents><LastModified>2019-12-16T12:00:00Z</LastModified></Contents></ListOutput>`),
 			},
 		},
 		{
-			"a location", "s3", "GetBucketLocation", map[string]any{"LocationConstraint": "eu-west-1"},
+			"a location", "s3", "GetBucketLocation",
+			map[string]any{"LocationConstraint": "eu-west-1"},
 			protocol.Response{
 				Status: 200, ContentLength: -1, Header: http.Header{"Content-Type": {"application/xml"}},
 				Body: []byte(declaration + `<LocationConstraint xmlns="http://s3.amazonaws.com/doc/2006-03-01/">eu-west-1</LocationConstraint>`),
 			},
 		},
 		{
-			"a payload", "s3", "GetObjectRetention", map[string]any{"Retention": map[string]any{"Mode": "GOVERNANCE"}},
+			"a payload", "s3", "GetObjectRetention",
+			map[string]any{"Retention": map[string]any{"Mode": "GOVERNANCE"}},
 			protocol.Response{
 				Status: 200, ContentLength: -1, Header: http.Header{"Content-Type": {"application/xml"}},
 				Body: []byte(declaration + `<Retention xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Mode>GOVERNANCE</Mode></Retention>`),
@@ -231,11 +236,13 @@ func TestEncode(t *testing.T) {
 		},
 		{"no payload", "s3", "GetObjectRetention", map[string]any{}, protocol.Response{Status: 200, ContentLength: -1}},
 		{
-			"text", "s3", "GetBucketPolicy", map[string]any{"Policy": `{"Version":"2012-10-17"}`},
+			"text", "s3", "GetBucketPolicy",
+			map[string]any{"Policy": `{"Version":"2012-10-17"}`},
 			protocol.Response{Status: 200, ContentLength: -1, Header: http.Header{"Content-Type": {"application/json"}}, Body: []byte(`{"Version":"2012-10-17"}`)},
 		},
 		{
-			"a stream", "s3", "GetObject", map[string]any{"Body": body, "ContentLength": int64(5), "ContentType": "text/x"},
+			"a stream", "s3", "GetObject",
+			map[string]any{"Body": body, "ContentLength": int64(5), "ContentType": "text/x"},
 			protocol.Response{Status: 200, ContentLength: 5, Stream: body, Header: http.Header{"Content-Type": {"text/x"}, "Content-Length": {"5"}}},
 		},
 		{
@@ -303,8 +310,10 @@ func TestEncodeError(t *testing.T) {
 			"S3", &s3.Meta, s3.Operation("GetObject"), noKey, 404, nil,
 			declaration + `<Error><Code>NoSuchKey</Code><Message>The specified key does not exist.</Message><Key>a&lt;b</Key><Size>7</Size><RequestId>id-1</RequestId><HostId>aWQtMWlkLTE=</HostId></Error>`,
 		},
-		{"S3 without an operation", &s3.Meta, nil, awserr.New("AccessDenied", 403, "Access Denied"), 403, nil,
-			declaration + `<Error><Code>AccessDenied</Code><Message>Access Denied</Message><RequestId>id-1</RequestId><HostId>aWQtMWlkLTE=</HostId></Error>`},
+		{
+			"S3 without an operation", &s3.Meta, nil, awserr.New("AccessDenied", 403, "Access Denied"), 403, nil,
+			declaration + `<Error><Code>AccessDenied</Code><Message>Access Denied</Message><RequestId>id-1</RequestId><HostId>aWQtMWlkLTE=</HostId></Error>`,
+		},
 		{"HEAD", &s3.Meta, s3.Operation("HeadObject"), noKey, 404, nil, ""},
 		{"not modified", &s3.Meta, s3.Operation("GetObject"), awserr.New("NotModified", 304, ""), 304, nil, ""},
 		{
@@ -312,8 +321,10 @@ func TestEncodeError(t *testing.T) {
 			http.Header{"Retry-After": {"3"}},
 			declaration + `<ErrorResponse xmlns="https://route53.amazonaws.com/doc/2013-04-01/"><Error><Type>Sender</Type><Code>Refused</Code><Message>no</Message><Reason>r</Reason></Error><RequestId>id-1</RequestId></ErrorResponse>`,
 		},
-		{"no service", nil, nil, awserr.New("InternalError", 500, "oops"), 500, nil,
-			declaration + `<ErrorResponse><Error><Type>Receiver</Type><Code>InternalError</Code><Message>oops</Message></Error><RequestId>id-1</RequestId></ErrorResponse>`},
+		{
+			"no service", nil, nil, awserr.New("InternalError", 500, "oops"), 500, nil,
+			declaration + `<ErrorResponse><Error><Type>Receiver</Type><Code>InternalError</Code><Message>oops</Message></Error><RequestId>id-1</RequestId></ErrorResponse>`,
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			resp := restxml.New().EncodeError(tt.sv, tt.op, tt.err, "id-1")

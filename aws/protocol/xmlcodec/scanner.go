@@ -156,7 +156,8 @@ func (s *scanner) plain(raw []byte, references bool) ([]byte, error) {
 }
 
 func (s *scanner) resolve(raw []byte, from int, references bool) ([]byte, error) {
-	out := append(s.scratch[:0], raw[:from]...)
+	out := s.scratch[:0]
+	out = append(out, raw[:from]...)
 	for i := from; i < len(raw); i++ {
 		switch c := raw[i]; {
 		case c == '\r':
@@ -274,10 +275,10 @@ func (s *scanner) startTag() (err error) {
 		if s.pos == len(s.b) {
 			return errSyntax
 		}
-		switch c := s.b[s.pos]; {
-		case c == '>':
+		switch s.b[s.pos] {
+		case '>':
 			s.pos++
-		case c == '/':
+		case '/':
 			if s.pos+1 == len(s.b) || s.b[s.pos+1] != '>' {
 				return errSyntax
 			}

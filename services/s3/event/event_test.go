@@ -12,8 +12,6 @@ import (
 
 const queue = "arn:aws:sqs:us-east-1:111111111111:q"
 
-func ptr[T any](v T) *T { return &v }
-
 func config(events []string, filter ...string) s3api.QueueConfiguration {
 	c := s3api.QueueConfiguration{QueueArn: queue, Events: events}
 	if len(filter) > 0 {

@@ -50,26 +50,23 @@ const (
 	maxTags  = 50
 )
 
-func malformed(format string, args ...any) error {
-	if format == "" {
-		format = "The XML you provided was not well-formed or did not validate against our published schema"
-	}
-	return awserr.New("MalformedXML", 400, format, args...)
+func malformed() error {
+	return awserr.New("MalformedXML", 400, "The XML you provided was not well-formed or did not validate against our published schema")
 }
 
-func invalidArgument(format string, args ...any) error {
-	return awserr.New("InvalidArgument", 400, format, args...)
+func invalidArgument(message string) error {
+	return awserr.New("InvalidArgument", 400, "%s", message)
 }
 
-func invalidRequest(format string, args ...any) error {
-	return awserr.New("InvalidRequest", 400, format, args...)
+func invalidRequest(message string) error {
+	return awserr.New("InvalidRequest", 400, "%s", message)
 }
 
 // Parse checks a configuration as S3 does and returns its rules. newID makes
 // the id of a rule that has none.
 func Parse(in *s3api.BucketLifecycleConfiguration, newID func() string) ([]Rule, error) {
 	if in == nil || len(in.Rules) == 0 || len(in.Rules) > maxRules {
-		return nil, malformed("")
+		return nil, malformed()
 	}
 	seen := map[string]bool{}
 	rules := make([]Rule, 0, len(in.Rules))
@@ -90,7 +87,7 @@ func Parse(in *s3api.BucketLifecycleConfiguration, newID func() string) ([]Rule,
 func parseRule(in *s3api.LifecycleRule, newID func() string) (*Rule, error) {
 	r := &Rule{Enabled: in.Status == "Enabled"}
 	if in.Status != "Enabled" && in.Status != "Disabled" {
-		return nil, malformed("")
+		return nil, malformed()
 	}
 	if in.ID != nil {
 		r.ID = *in.ID
@@ -114,7 +111,7 @@ func parseRule(in *s3api.LifecycleRule, newID func() string) (*Rule, error) {
 		t := &in.Transitions[i]
 		move := Transition{Days: value(t.Days), Date: value(t.Date), Class: value(t.StorageClass)}
 		if (t.Days == nil) == (t.Date == nil) || !movable[move.Class] {
-			return nil, malformed("")
+			return nil, malformed()
 		}
 		if t.Days != nil && *t.Days < 0 {
 			return nil, invalidArgument("'Days' for Transition action must be nonnegative")
@@ -151,7 +148,7 @@ func (r *Rule) acts() bool {
 func (r *Rule) parseFilter(in *s3api.LifecycleRule) error {
 	f := in.Filter
 	if (f == nil) == (in.Prefix == nil) {
-		return malformed("")
+		return malformed()
 	}
 	if f == nil {
 		r.Legacy, r.Prefix = true, *in.Prefix
@@ -164,7 +161,7 @@ func (r *Rule) parseFilter(in *s3api.LifecycleRule) error {
 		}
 	}
 	if set > 1 {
-		return malformed("")
+		return malformed()
 	}
 	r.Prefix, r.Greater, r.Less = value(f.Prefix), f.ObjectSizeGreaterThan, f.ObjectSizeLessThan
 	tags := []s3api.Tag{}
@@ -176,7 +173,7 @@ func (r *Rule) parseFilter(in *s3api.LifecycleRule) error {
 		tags = a.Tags
 	}
 	if len(tags) > maxTags {
-		return malformed("")
+		return malformed()
 	}
 	for _, t := range tags {
 		if _, twice := r.Tags[t.Key]; twice {
@@ -205,7 +202,7 @@ func (r *Rule) parseExpiration(in *s3api.LifecycleRule) error {
 		}
 	}
 	if set != 1 {
-		return malformed("")
+		return malformed()
 	}
 	if e.Days != nil && *e.Days <= 0 {
 		return invalidArgument("'Days' for Expiration action must be a positive integer")
@@ -231,7 +228,7 @@ func (r *Rule) parseNoncurrent(in *s3api.LifecycleRule) error {
 	for _, t := range in.NoncurrentVersionTransitions {
 		move := Transition{Days: value(t.NoncurrentDays), Class: value(t.StorageClass), Newer: value(t.NewerNoncurrentVersions)}
 		if t.NoncurrentDays == nil || !movable[move.Class] {
-			return malformed("")
+			return malformed()
 		}
 		r.NoncurrentMoves = append(r.NoncurrentMoves, move)
 	}
