@@ -19,15 +19,22 @@ func PassNeed(roleARN, service string) policy.Need {
 	return n
 }
 
-// SplitARN returns the kind and the name of an IAM resource, whatever its path.
+// SplitARN returns the kind and the name of an IAM resource, whatever its
+// path; the kind is "" for anything else.
 func SplitARN(s string) (Kind, string) {
+	_, kind, name := ParseARN(s)
+	return kind, name
+}
+
+// ParseARN is SplitARN, with the account that owns the resource.
+func ParseARN(s string) (arn.AccountID, Kind, string) {
 	a, err := arn.Parse(s)
-	if err != nil {
-		return "", s
+	if err != nil || a.Service != "iam" {
+		return "", "", s
 	}
 	kind, rest, ok := strings.Cut(a.Resource, "/")
 	if !ok {
-		return "", a.Resource
+		return a.AccountID, "", a.Resource
 	}
-	return Kind(kind), rest[strings.LastIndexByte(rest, '/')+1:]
+	return a.AccountID, Kind(kind), rest[strings.LastIndexByte(rest, '/')+1:]
 }

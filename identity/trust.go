@@ -49,19 +49,18 @@ func (s *Store) TrustPolicy(tx *kv.Tx, roleARN string) (*Role, policy.Source, er
 // FindRole returns a role by its ARN, and its account; kv.ErrNotFound when
 // there is none.
 func FindRole(tx *kv.Tx, roleARN string) (*Role, arn.AccountID, error) {
-	a, err := arn.Parse(roleARN)
-	kind, name := SplitARN(roleARN)
-	if err != nil || a.Service != "iam" || kind != KindRole {
+	account, kind, name := ParseARN(roleARN)
+	if kind != KindRole {
 		return nil, "", kv.ErrNotFound
 	}
-	r, err := Roles.Find(tx, a.AccountID, name)
+	r, err := Roles.Find(tx, account, name)
 	if err != nil {
 		return nil, "", err
 	}
-	if Roles.ARN(a.AccountID, r) != roleARN {
+	if Roles.ARN(account, r) != roleARN {
 		return nil, "", kv.ErrNotFound
 	}
-	return r, a.AccountID, nil
+	return r, account, nil
 }
 
 // ResolvePrincipals returns the unique ids of the users and roles that a trust
@@ -96,26 +95,22 @@ func ResolvePrincipals(tx *kv.Tx, doc *policy.Document) (map[string]string, erro
 // principalID is the unique id of a user or role, "" for anything else; ok is
 // false when there should be one.
 func principalID(tx *kv.Tx, e policy.PrincipalElement) (id string, ok bool, err error) {
-	a, err := arn.Parse(e.Value)
-	if e.Type != "AWS" || err != nil || a.Service != "iam" {
+	account, kind, name := ParseARN(e.Value)
+	if e.Type != "AWS" || kind != KindUser && kind != KindRole {
 		return "", true, nil
 	}
-	kind, name := SplitARN(e.Value)
-	if kind != KindUser && kind != KindRole {
-		return "", true, nil
-	}
-	known, err := Exists(tx, a.AccountID)
+	known, err := Exists(tx, account)
 	if err != nil || !known {
 		return "", true, err
 	}
-	found, err := FindEntity(tx, a.AccountID, kind, name)
+	found, err := FindEntity(tx, account, kind, name)
 	if isNotFound(err) {
 		return "", false, nil
 	}
 	if err != nil {
 		return "", false, err
 	}
-	return found.ID, ARN(a.AccountID, kind, found.Path, found.Name) == e.Value, nil
+	return found.ID, ARN(account, kind, found.Path, found.Name) == e.Value, nil
 }
 
 // TrustText is a role's trust policy for people: a principal that was renamed

@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	api "github.com/gigawatt-cloud/gigawatt/api/stsapi"
-	"github.com/gigawatt-cloud/gigawatt/aws/arn"
 	"github.com/gigawatt-cloud/gigawatt/aws/awserr"
 	"github.com/gigawatt-cloud/gigawatt/aws/policy"
 	"github.com/gigawatt-cloud/gigawatt/identity"
@@ -40,12 +39,12 @@ func New(_ service.Env, who *identity.Store) *service.Service {
 
 // resource tells the permission check who a role trusts, and its tags.
 func (s *svc) resource(ctx context.Context, c *service.Call, n policy.Need) (service.Resource, error) {
-	a, err := arn.Parse(n.Resource)
-	if kind, _ := identity.SplitARN(n.Resource); err != nil || a.Service != "iam" || kind != identity.KindRole {
+	account, kind, _ := identity.ParseARN(n.Resource)
+	if kind != identity.KindRole {
 		return service.Resource{}, nil
 	}
-	r := service.Resource{Account: a.AccountID}
-	err = c.View(ctx, func(tx *kv.Tx) error {
+	r := service.Resource{Account: account}
+	err := c.View(ctx, func(tx *kv.Tx) error {
 		role, trust, err := s.who.TrustPolicy(tx, n.Resource)
 		if err != nil {
 			return err

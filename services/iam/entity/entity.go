@@ -8,7 +8,6 @@ import (
 	"errors"
 
 	api "github.com/gigawatt-cloud/gigawatt/api/iamapi"
-	"github.com/gigawatt-cloud/gigawatt/aws/arn"
 	"github.com/gigawatt-cloud/gigawatt/aws/awserr"
 	"github.com/gigawatt-cloud/gigawatt/aws/policy"
 	"github.com/gigawatt-cloud/gigawatt/identity"
@@ -84,13 +83,12 @@ func Resource(ctx context.Context, c *service.Call, n policy.Need) (service.Reso
 	if n.Resource == "" {
 		return service.Resource{}, errors.New("iam: the resource of a permission could not be read")
 	}
-	a, err := arn.Parse(n.Resource)
-	if err != nil || a.Service != "iam" || a.AccountID != c.Account {
+	account, kind, name := identity.ParseARN(n.Resource)
+	if account != c.Account {
 		return service.Resource{}, nil
 	}
-	kind, name := identity.SplitARN(n.Resource)
 	keys := policy.Context{}
-	err = c.View(ctx, func(tx *kv.Tx) error {
+	err := c.View(ctx, func(tx *kv.Tx) error {
 		e, err := identity.FindEntity(tx, c.Account, kind, name)
 		if IsNotFound(err) {
 			return nil
