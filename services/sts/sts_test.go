@@ -294,3 +294,40 @@ func TestFederationToken(t *testing.T) {
 	f.refused("sts", "DecodeAuthorizationMessage", obj{"EncodedMessage": "x"}, "AccessDenied", "session policy")
 	root.refused("sts", "DecodeAuthorizationMessage", obj{"EncodedMessage": "x"}, "InvalidAuthorizationMessageException", "")
 }
+
+func TestAssumeRoleOfAnotherAccount(t *testing.T) {
+	_, root := start(t)
+	made := root.call("gigawatt", "CreateAccount", obj{"AccountId": "111111111111", "Name": "other"})
+	theirs := caller{&cloudtest.Client{Endpoint: root.Endpoint, Region: root.Region, Credentials: sigv4.Credentials{
+		AccessKeyID: made["AccessKeyId"].(string), SecretAccessKey: made["SecretAccessKey"].(string),
+	}}, t}
+	r := theirs.role("R", allow(assumes, anybody), allow(`"iam:List*"`, anything)) // trusts account 000000000000
+	closed := theirs.role("Closed", allow(assumes, `"Principal":{"AWS":"arn:aws:iam::111111111111:root"}`), "")
+	bob := root.user("bob", allow(assumes, anything))
+	eve := root.user("eve", "")
+
+	s := bob.with(bob.call("sts", "AssumeRole", obj{"RoleArn": r, "RoleSessionName": "visit"}))
+	if got, want := s.arn(), "arn:aws:sts::111111111111:assumed-role/R/visit"; got != want {
+		t.Errorf("the session is %s, want %s", got, want)
+	}
+	if got := s.call("iam", "ListUsers", obj{})["Users"]; got != nil && len(got.([]any)) != 0 {
+		t.Errorf("the session sees users of another account: %v", got)
+	}
+	eve.refused("sts", "AssumeRole", obj{"RoleArn": r, "RoleSessionName": "visit"}, "AccessDenied", "")
+	bob.refused("sts", "AssumeRole", obj{"RoleArn": closed, "RoleSessionName": "visit"}, "AccessDenied", "")
+	bob.refused("iam", "GetRole", obj{"RoleName": "R"}, "AccessDenied", "")
+
+	// Policies of the other account cannot be used here.
+	root.refused("iam", "AttachUserPolicy", obj{"UserName": "eve", "PolicyArn": "arn:aws:iam::111111111111:policy/P"}, "NoSuchEntity", "")
+}
+
+func TestOpenCloudLetsTheRootAssumeRoles(t *testing.T) {
+	cloud := cloudtest.Start(t, cloudtest.Options{InMemory: true, Open: true})
+	root := caller{cloud.Client(), t}
+	r := root.role("R", allow(assumes, `"Principal":{"Service":"lambda.amazonaws.com"}`), "")
+	s := root.with(root.call("sts", "AssumeRole", obj{"RoleArn": r, "RoleSessionName": "work"}))
+	if got, want := s.arn(), "arn:aws:sts::000000000000:assumed-role/R/work"; got != want {
+		t.Errorf("the session is %s, want %s", got, want)
+	}
+	root.refused("sts", "AssumeRole", obj{"RoleArn": r + "x", "RoleSessionName": "work"}, "AccessDenied", "not authorized to perform: sts:AssumeRole")
+}
