@@ -1,7 +1,8 @@
 // Package gigawatt_test holds the tests that guard the repository as a whole:
 // which package may import which (layers_test.go), how long a file may grow
 // (sizes_test.go), what is linked into the binary (deps_test.go), which
-// differences from AWS are known (differences_test.go) and that nothing
+// differences from AWS are known (differences_test.go), that every member of an
+// implemented operation is read or refused (members_test.go) and that nothing
 // depends on one particular machine (paths_test.go).
 //
 // They read the files of the work tree themselves. That is deliberate: Go's
