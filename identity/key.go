@@ -71,7 +71,7 @@ func AccountOfKey(id string) (account arn.AccountID, ok bool) {
 		return "", false
 	}
 	var b [5]byte
-	if _, err := base32.StdEncoding.Decode(b[:], []byte(id[4:12])); err != nil {
+	if n, err := base32.StdEncoding.Decode(b[:], []byte(id[4:12])); err != nil || n != len(b) {
 		return "", false
 	}
 	var n int64
