@@ -79,10 +79,7 @@ func countMessages(tx *kv.Tx, q *queue, from, now instant) (*counts, error) {
 // full reports whether consumers hold as many messages as they may. It counts
 // only when what was received since the last count could have reached the limit.
 func (l *live) full(tx *kv.Tx, q *queue, now time.Time) (bool, error) {
-	l.mu.Lock()
-	room := l.room
-	l.mu.Unlock()
-	if room > 0 {
+	if l.hasRoom() {
 		return false, nil
 	}
 	n, err := countMessages(tx, q, at(now), at(now))
@@ -93,6 +90,13 @@ func (l *live) full(tx *kv.Tx, q *queue, now time.Time) (bool, error) {
 	defer l.mu.Unlock()
 	l.room = maxInFlight - n.inFlight
 	return l.room <= 0, nil
+}
+
+// hasRoom reports whether consumers may certainly hold another message.
+func (l *live) hasRoom() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.room > 0
 }
 
 func (l *live) noteReceived(n int) {

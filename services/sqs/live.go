@@ -1,8 +1,11 @@
 package sqs
 
 import (
+	"cmp"
 	"context"
 	"crypto/cipher"
+	"maps"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,13 +23,35 @@ type entry struct {
 	unit string
 }
 
+// last is after all entries.
+var last = entry{at: never}
+
+// compare orders entries as the index does.
+func (e entry) compare(f entry) int {
+	return cmp.Or(cmp.Compare(e.at, f.at), strings.Compare(e.unit, f.unit))
+}
+
+func first(e, f entry) entry {
+	if e.compare(f) < 0 {
+		return e
+	}
+	return f
+}
+
 // live is what this process knows of a queue's incarnation. All of it is hints
 // for speed: the rows alone decide.
 type live struct {
+	id queueID
 	mu sync.Mutex
 	// low is a bound: no row of the index that this process knows of is before
 	// it. A scan from there does not pass what deleted messages left behind.
-	low instant
+	low entry
+	// ready are entries that a scan has found beyond what was asked for. They
+	// are claimed.
+	ready []entry
+	// scanning is held during a scan, so that those who come meanwhile share
+	// what it finds.
+	scanning sync.Mutex
 	// scans are the scans under way. What is added meanwhile lowers their bound.
 	scans map[*scan]struct{}
 	// scanned is when the index was last scanned from its first row, since other
@@ -45,7 +70,7 @@ type live struct {
 	aead cipher.AEAD
 }
 
-type scan struct{ added instant }
+type scan struct{ added entry }
 
 const (
 	never = instant(1<<63 - 1)
@@ -53,6 +78,8 @@ const (
 	// first row, when little or much was found from the bound.
 	rescanEmpty = time.Second
 	rescanBusy  = 10 * time.Second
+	// ahead is how many entries a scan finds beyond what is asked for.
+	ahead = 64
 )
 
 // liveOf returns what is known of an incarnation.
@@ -61,10 +88,17 @@ func (s *svc) liveOf(id queueID) *live {
 	defer s.mu.Unlock()
 	l := s.live[id]
 	if l == nil {
-		l = &live{scans: map[*scan]struct{}{}, claimed: map[string]struct{}{}, news: make(chan struct{})}
+		l = &live{id: id, scans: map[*scan]struct{}{}, claimed: map[string]struct{}{}, news: make(chan struct{})}
 		s.live[id] = l
 	}
 	return l
+}
+
+// noteLatest notes which incarnation a queue had when it was last looked at.
+func (s *svc) noteLatest(a address, id queueID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.latest[a] = id
 }
 
 // forget drops what is known of an incarnation that is gone.
@@ -72,6 +106,7 @@ func (s *svc) forget(id queueID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.live, id)
+	maps.DeleteFunc(s.latest, func(_ address, v queueID) bool { return v == id })
 }
 
 // putIndex writes a row of the index. Once that is durable, the bound is
@@ -81,16 +116,16 @@ func (s *svc) putIndex(tx *kv.Tx, id queueID, e entry, held bool) error {
 		return err
 	}
 	l := s.liveOf(id)
-	tx.OnCommit(func() { l.added(e.at) })
+	tx.OnCommit(func() { l.added(e) })
 	return nil
 }
 
-func (l *live) added(t instant) {
+func (l *live) added(e entry) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.low = min(l.low, t)
+	l.low = first(l.low, e)
 	for sc := range l.scans {
-		sc.added = min(sc.added, t)
+		sc.added = first(sc.added, e)
 	}
 	close(l.news)
 	l.news = make(chan struct{})
@@ -107,36 +142,59 @@ func (l *live) waiter() <-chan struct{} {
 // first, and returns when the next is due that is not; never for none. The
 // caller releases what was claimed.
 func (l *live) find(ctx context.Context, db *kv.DB, id queueID, now time.Time, n int) (found []entry, next instant, err error) {
+	l.scanning.Lock()
+	defer l.scanning.Unlock()
+	if found = l.pop(n); len(found) > 0 {
+		return found, never, nil
+	}
 	sc, from := l.begin() // before the snapshot: what is added later counts
-	first := never
+	low := last
 	err = db.View(ctx, func(tx *kv.Tx) (err error) {
 		full := l.rescan(now, rescanBusy)
 		if full {
-			from = 0
+			from = entry{}
 		}
-		found, first, next, err = l.scan(tx, id, from, at(now), n)
-		if err != nil || full || len(found) == n || !l.rescan(now, rescanEmpty) {
+		found, low, next, err = l.scan(tx, id, from, at(now), n+ahead)
+		if err != nil || full || len(found) >= n || !l.rescan(now, rescanEmpty) {
 			return err
 		}
 		var more []entry
-		more, first, next, err = l.scan(tx, id, 0, at(now), n-len(found))
+		more, low, next, err = l.scan(tx, id, entry{}, at(now), n+ahead-len(found))
 		found = append(found, more...)
 		return err
 	})
 	if err != nil {
-		first = 0
 		l.release(found)
-		found = nil
+		l.end(sc, entry{})
+		return nil, never, err
 	}
-	l.end(sc, min(first, at(now)))
-	return found, next, err
+	l.end(sc, first(low, entry{at: at(now)}))
+	if len(found) > n {
+		l.mu.Lock()
+		l.ready = append(l.ready, found[n:]...)
+		l.mu.Unlock()
+		found = found[:n:n]
+	}
+	return found, next, nil
+}
+
+// pop takes entries that a scan has found before.
+func (l *live) pop(n int) []entry {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n = min(n, len(l.ready))
+	found := l.ready[:n:n]
+	if l.ready = l.ready[n:]; len(l.ready) == 0 {
+		l.ready = nil
+	}
+	return found
 }
 
 // begin notes a scan and returns the bound.
-func (l *live) begin() (*scan, instant) {
+func (l *live) begin() (*scan, entry) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	sc := &scan{added: never}
+	sc := &scan{added: last}
 	l.scans[sc] = struct{}{}
 	return sc, l.low
 }
@@ -153,29 +211,29 @@ func (l *live) rescan(now time.Time, every time.Duration) bool {
 	return true
 }
 
-// end ends a scan that saw no row before first, and moves the bound there.
-func (l *live) end(sc *scan, first instant) {
+// end ends a scan that saw no row before low, and moves the bound there.
+func (l *live) end(sc *scan, low entry) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.scans, sc)
-	l.low = min(first, sc.added)
+	l.low = first(low, sc.added)
 }
 
-// scan goes through the index until n entries are claimed. first is its first
-// row's time; never when there are no rows.
-func (l *live) scan(tx *kv.Tx, id queueID, from, now instant, n int) (found []entry, first, next instant, err error) {
-	first, next = never, never
-	for row, err := range index.RangeScan(tx, kv.K(id, from), afterAll(kv.K(id))) {
+// scan goes through the index until n entries are claimed. low is its first
+// row, or last when there are no rows.
+func (l *live) scan(tx *kv.Tx, id queueID, from entry, now instant, n int) (found []entry, low entry, next instant, err error) {
+	low, next = last, never
+	for row, err := range index.RangeScan(tx, kv.K(id, from.at, from.unit), afterAll(kv.K(id))) {
 		if err != nil {
-			return found, first, next, err
+			return found, low, next, err
 		}
 		e, err := readEntry(row.Key)
 		if err != nil {
-			return found, first, next, err
+			return found, low, next, err
 		}
-		first = min(first, e.at)
+		low = first(low, e)
 		if e.at > now {
-			return found, first, e.at, nil
+			return found, low, e.at, nil
 		}
 		if l.claim(e.unit) {
 			found = append(found, e)
@@ -184,7 +242,7 @@ func (l *live) scan(tx *kv.Tx, id queueID, from, now instant, n int) (found []en
 			break
 		}
 	}
-	return found, first, next, nil
+	return found, low, next, nil
 }
 
 func readEntry(k kv.Key) (entry, error) {

@@ -17,6 +17,9 @@ const (
 	maxReceived   = 10
 	maxWait       = 20    // seconds
 	maxVisibility = 43200 // seconds
+	// maxRounds is how often one attempt looks again, when all it found was
+	// expired, dead or taken by others.
+	maxRounds = 100
 )
 
 // reception is one ReceiveMessage under way.
@@ -107,23 +110,26 @@ func checkVisibility(seconds *int32) error {
 // receive makes one attempt. It returns nothing when nothing can be received,
 // and then when to try again; never for as soon as something is added.
 func (s *svc) receive(ctx context.Context, c *service.Call, r *reception) (got []received, q *queue, next instant, err error) {
-	for {
-		if q, err = s.queueOf(ctx, c, r); err != nil || q == nil {
-			return nil, nil, never, err
-		}
-		if r.attemptID != "" && q.FifoQueue {
-			got, err = s.receiveAgain(ctx, c, r, q)
-			if err != nil || len(got) > 0 {
-				return got, q, never, err
+	for range maxRounds {
+		l, found := s.foundBefore(r)
+		if len(found) == 0 {
+			if q, err = s.queueOf(ctx, c, r); err != nil || q == nil {
+				return nil, nil, never, err
+			}
+			if r.attemptID != "" && q.FifoQueue {
+				got, err = s.receiveAgain(ctx, c, r, q)
+				if err != nil || len(got) > 0 {
+					return got, q, never, err
+				}
+			}
+			l = s.liveOf(q.ID)
+			found, next, err = l.find(ctx, c.Frame.DB, q.ID, r.now, r.want)
+			if err != nil || len(found) == 0 {
+				return nil, q, next, err
 			}
 		}
-		l := s.liveOf(q.ID)
-		found, next, err := l.find(ctx, c.Frame.DB, q.ID, r.now, r.want)
-		if err != nil || len(found) == 0 {
-			return nil, q, next, err
-		}
 		err = c.Update(ctx, func(tx *kv.Tx) (err error) {
-			got, err = s.take(tx, c, q.ID, r, found)
+			got, err = s.take(tx, c, l, r, found)
 			return err
 		})
 		l.release(found)
@@ -132,6 +138,22 @@ func (s *svc) receive(ctx context.Context, c *service.Call, r *reception) (got [
 			return got, q, never, err
 		}
 	}
+	return nil, q, at(r.now), nil
+}
+
+// foundBefore returns entries of the queue that an earlier scan has found. It
+// spares a busy queue the scan.
+func (s *svc) foundBefore(r *reception) (*live, []entry) {
+	if r.attemptID != "" {
+		return nil, nil
+	}
+	s.mu.Lock()
+	l := s.live[s.latest[r.a]]
+	s.mu.Unlock()
+	if l == nil || !l.hasRoom() {
+		return nil, nil
+	}
+	return l, l.pop(r.want)
 }
 
 // queueOf returns the queue to receive from; nil for a FIFO queue of which
@@ -141,6 +163,7 @@ func (s *svc) queueOf(ctx context.Context, c *service.Call, r *reception) (q *qu
 		if q, err = getQueue(tx, r.a); err != nil {
 			return err
 		}
+		s.noteLatest(r.a, q.ID)
 		full, err := s.liveOf(q.ID).full(tx, q, r.now)
 		switch {
 		case err != nil || !full:
@@ -156,9 +179,9 @@ func (s *svc) queueOf(ctx context.Context, c *service.Call, r *reception) (q *qu
 
 // take receives what is still as it was found. All rows are read by their
 // keys, so that others do not conflict with it.
-func (s *svc) take(tx *kv.Tx, c *service.Call, id queueID, r *reception, found []entry) ([]received, error) {
+func (s *svc) take(tx *kv.Tx, c *service.Call, l *live, r *reception, found []entry) ([]received, error) {
 	q, err := getQueue(tx, r.a)
-	if err != nil || q.ID != id {
+	if err != nil || q.ID != l.id {
 		return nil, err
 	}
 	var got []received

@@ -33,13 +33,14 @@ type svc struct {
 	// receiptKey signs receipt handles.
 	receiptKey func() ([]byte, error)
 
-	mu   sync.Mutex
-	live map[queueID]*live
+	mu     sync.Mutex
+	live   map[queueID]*live
+	latest map[address]queueID
 }
 
 // New returns the service.
 func New(env service.Env) *service.Service {
-	s := &svc{env: env, live: map[queueID]*live{}}
+	s := &svc{env: env, live: map[queueID]*live{}, latest: map[address]queueID{}}
 	s.receiptKey = sync.OnceValues(func() ([]byte, error) { return s.derive("receipt handles") })
 	return &service.Service{
 		Name: "sqs",
