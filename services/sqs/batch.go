@@ -1,7 +1,6 @@
 package sqs
 
 import (
-	"net/http"
 	"regexp"
 
 	"github.com/gigawatt-cloud/gigawatt/api/sqsapi"
@@ -45,5 +44,5 @@ func batchFailure(id string, err error) sqsapi.BatchResultErrorEntry {
 	if code == "" {
 		code = e.Code
 	}
-	return sqsapi.BatchResultErrorEntry{Id: id, Code: code, Message: &e.Message, SenderFault: e.Status < http.StatusInternalServerError}
+	return sqsapi.BatchResultErrorEntry{Id: id, Code: code, Message: &e.Message, SenderFault: e.Status < statusInternal}
 }

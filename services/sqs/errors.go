@@ -2,7 +2,6 @@ package sqs
 
 import (
 	"errors"
-	"net/http"
 	"strings"
 
 	"github.com/gigawatt-cloud/gigawatt/api/sqsapi"
@@ -15,7 +14,17 @@ import (
 // SQS spoke the query protocol first. JSON clients get the code of that time in
 // a header, and the SDKs show that one, so that every error has two codes. The
 // model no longer holds the older ones.
+//
+// Differs from AWS: the sentences of errors are the same in both protocols, where AWS adds "for this wsdl version" to one of the query protocol.
 const queryPrefix = "AWS.SimpleQueueService."
+
+// HTTP statuses of errors.
+const (
+	statusBadRequest = 400
+	statusForbidden  = 403
+	statusNotFound   = 404
+	statusInternal   = 500
+)
 
 func coded(e *awserr.Error, queryCode string) *awserr.Error {
 	e.QueryCode = queryCode
@@ -27,7 +36,7 @@ func errNoQueue() error {
 }
 
 func errInvalidValue(format string, args ...any) *awserr.Error {
-	return coded(awserr.New("InvalidParameterValueException", http.StatusBadRequest, format, args...), "InvalidParameterValue")
+	return coded(awserr.New("InvalidParameterValueException", statusBadRequest, format, args...), "InvalidParameterValue")
 }
 
 // errParameter words that a parameter's value is not valid, for a reason.
@@ -37,13 +46,13 @@ func errParameter(name string, value any, reason string, args ...any) *awserr.Er
 }
 
 func errMissing(name string) *awserr.Error {
-	return coded(awserr.New("MissingRequiredParameterException", http.StatusBadRequest,
+	return coded(awserr.New("MissingRequiredParameterException", statusBadRequest,
 		"The request must contain the parameter %s.", name), "MissingParameter")
 }
 
 func errAddress(url string) error {
 	e := sqsapi.ErrInvalidAddress("The address %s is not valid for this endpoint.", url)
-	e.Status = http.StatusNotFound
+	e.Status = statusNotFound
 	return coded(e, "InvalidAddress")
 }
 
@@ -61,13 +70,13 @@ func errAttributeReason(name, reason string) error {
 
 func errOverLimit(format string, args ...any) error {
 	e := sqsapi.ErrOverLimit(format, args...)
-	e.Status = http.StatusForbidden
+	e.Status = statusForbidden
 	return e
 }
 
 func errNoResource(format string, args ...any) error {
 	e := sqsapi.ErrResourceNotFoundException(format, args...)
-	e.Status = http.StatusNotFound
+	e.Status = statusNotFound
 	return e
 }
 
@@ -95,7 +104,7 @@ func errNotInflight() *awserr.Error {
 
 // errForeign is for operations that no policy can open to other accounts.
 func errForeign(c *service.Call, a address) error {
-	e := awserr.New("AccessDeniedException", http.StatusForbidden,
+	e := awserr.New("AccessDeniedException", statusForbidden,
 		"User: %s is not authorized to perform: sqs:%s on resource: %s", c.Principal.ARN, lower(c.Op.Name), a.arn())
 	return coded(e, "AccessDenied")
 }

@@ -144,9 +144,18 @@ func (l *live) waiter() <-chan struct{} {
 func (l *live) find(ctx context.Context, db *kv.DB, id queueID, now time.Time, n int) (found []entry, next instant, err error) {
 	l.scanning.Lock()
 	defer l.scanning.Unlock()
-	if found = l.pop(n); len(found) > 0 {
-		return found, never, nil
+	before := l.pop(n)
+	if len(before) == n {
+		return before, never, nil
 	}
+	n -= len(before)
+	defer func() {
+		if err == nil {
+			found = append(before, found...)
+		} else {
+			l.release(before)
+		}
+	}()
 	sc, from := l.begin() // before the snapshot: what is added later counts
 	low := last
 	err = db.View(ctx, func(tx *kv.Tx) (err error) {
@@ -188,6 +197,13 @@ func (l *live) pop(n int) []entry {
 		l.ready = nil
 	}
 	return found
+}
+
+// hasReady reports whether a scan has found n entries before.
+func (l *live) hasReady(n int) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.ready) >= n
 }
 
 // begin notes a scan and returns the bound.

@@ -296,7 +296,7 @@ func (s *svc) purgeQueue(ctx context.Context, c *service.Call, in *sqsapi.PurgeQ
 		}
 		if !q.PurgedAt.IsZero() && c.Now.Sub(q.PurgedAt) < settleTime {
 			e := sqsapi.ErrPurgeQueueInProgress("Only one PurgeQueue operation on %s is allowed every 60 seconds.", q.Name)
-			e.Status = 403
+			e.Status = statusForbidden
 			return coded(e, queryPrefix+"PurgeQueueInProgress")
 		}
 		old := q.ID

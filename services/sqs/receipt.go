@@ -36,7 +36,7 @@ func (s *svc) readHandle(a address, handle string) (receipt, error) {
 		return receipt{}, errMissing("ReceiptHandle")
 	}
 	b, err := base64.StdEncoding.DecodeString(handle)
-	if err != nil || len(b) < receiptMAC {
+	if err != nil || len(b) < receiptMAC || strings.ContainsAny(handle, "\r\n") {
 		return receipt{}, errHandle(handle)
 	}
 	text := string(b[receiptMAC:])

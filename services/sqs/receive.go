@@ -150,7 +150,7 @@ func (s *svc) foundBefore(r *reception) (*live, []entry) {
 	s.mu.Lock()
 	l := s.live[s.latest[r.a]]
 	s.mu.Unlock()
-	if l == nil || !l.hasRoom() {
+	if l == nil || !l.hasRoom() || !l.hasReady(r.want) {
 		return nil, nil
 	}
 	return l, l.pop(r.want)

@@ -38,10 +38,15 @@ type svc struct {
 	latest map[address]queueID
 }
 
-// New returns the service.
-func New(env service.Env) *service.Service {
+func newSvc(env service.Env) *svc {
 	s := &svc{env: env, live: map[queueID]*live{}, latest: map[address]queueID{}}
 	s.receiptKey = sync.OnceValues(func() ([]byte, error) { return s.derive("receipt handles") })
+	return s
+}
+
+// New returns the service.
+func New(env service.Env) *service.Service {
+	s := newSvc(env)
 	return &service.Service{
 		Name: "sqs",
 		Handlers: []*service.Handler{

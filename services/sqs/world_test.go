@@ -30,6 +30,8 @@ const (
 	testRegion  = "us-east-1"
 )
 
+var testKey = [32]byte{2}
+
 var testStart = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
 // world is the service on a store in memory and a clock that stands still.
@@ -55,7 +57,7 @@ func worldOn(t testing.TB, db *kv.DB) *world {
 // restart replaces the service by a new one, as a restart of the server does.
 func (w *world) restart() {
 	w.sv = New(service.Env{
-		DB: w.db, Clock: w.clock, Log: slog.New(slog.DiscardHandler), MasterKey: &[32]byte{2}, Region: testRegion, Account: testAccount,
+		DB: w.db, Clock: w.clock, Log: slog.New(slog.DiscardHandler), MasterKey: &testKey, Region: testRegion, Account: testAccount,
 	})
 }
 
