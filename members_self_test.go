@@ -84,7 +84,7 @@ func read(in *fakeapi.PutThingInput) (string, string) { return *in.Written, in.T
 
 func loadFake(t *testing.T) *memberCode {
 	t.Helper()
-	l, err := newTypeLoader(func(p *sourcePackage) bool { return strings.Contains(p.path, "/services/") })
+	l, err := newTypeLoader(t, func(p *sourcePackage) bool { return strings.Contains(p.path, "/services/") })
 	if err != nil {
 		t.Fatal(err)
 	}

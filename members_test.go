@@ -47,7 +47,7 @@ func TestNoIgnoredMember(t *testing.T) {
 // loadServices type-checks the services that the server is made of, and what
 // they share that reads their inputs.
 func loadServices(t *testing.T) (*memberCode, error) {
-	l, err := newTypeLoader(func(p *sourcePackage) bool {
+	l, err := newTypeLoader(t, func(p *sourcePackage) bool {
 		dir, ours := strings.CutPrefix(p.path, modulePath+"/")
 		return ours && !matches("api/...", dir) && (matches("services/...", dir) || p.imports(modulePath+"/api/..."))
 	})

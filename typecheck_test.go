@@ -8,9 +8,11 @@ import (
 	"go/token"
 	"go/types"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"testing"
 	"unicode"
 )
 
@@ -22,6 +24,7 @@ import (
 type typeLoader struct {
 	fset    *token.FileSet
 	ctx     build.Context
+	cache   string            // the module cache
 	modules map[string]string // module path -> version, from go.mod
 	bodies  func(pkg *sourcePackage) bool
 	loaded  map[string]*sourcePackage
@@ -38,12 +41,18 @@ type sourcePackage struct {
 
 // newTypeLoader returns a loader that checks the function bodies of the
 // packages that bodies selects; it is asked when their files are parsed.
-func newTypeLoader(bodies func(pkg *sourcePackage) bool) (*typeLoader, error) {
+func newTypeLoader(t *testing.T, bodies func(pkg *sourcePackage) bool) (*typeLoader, error) {
 	l := &typeLoader{
 		fset: token.NewFileSet(), ctx: build.Default, modules: map[string]string{}, bodies: bodies,
 		loaded: map[string]*sourcePackage{"unsafe": {path: "unsafe", types: types.Unsafe}},
 	}
 	l.ctx.CgoEnabled = false // the pure Go files say the same
+	env, err := exec.CommandContext(t.Context(), "go", "env", "GOROOT", "GOMODCACHE").Output()
+	if err != nil {
+		return nil, fmt.Errorf("go env: %w", err)
+	}
+	dirs := strings.Split(strings.TrimSpace(string(env)), "\n")
+	l.ctx.GOROOT, l.cache = dirs[0], dirs[len(dirs)-1] // a test that was built with -trimpath does not know them
 	mod, err := os.ReadFile("go.mod")
 	if err != nil {
 		return nil, err
@@ -136,7 +145,7 @@ func (l *typeLoader) dir(path string) (string, error) {
 	}
 	for mod := path; mod != "."; mod = strings.TrimSuffix(mod, "/"+lastSegment(mod)) {
 		if v, ok := l.modules[mod]; ok {
-			return filepath.Join(moduleCache(), escapeModule(mod)+"@"+escapeModule(v), filepath.FromSlash(path[len(mod):])), nil
+			return filepath.Join(l.cache, escapeModule(mod)+"@"+escapeModule(v), filepath.FromSlash(path[len(mod):])), nil
 		}
 		if !strings.Contains(mod, "/") {
 			break
@@ -146,13 +155,6 @@ func (l *typeLoader) dir(path string) (string, error) {
 }
 
 func lastSegment(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }
-
-func moduleCache() string {
-	if dir := os.Getenv("GOMODCACHE"); dir != "" {
-		return dir
-	}
-	return filepath.Join(filepath.SplitList(build.Default.GOPATH)[0], "pkg", "mod")
-}
 
 // escapeModule writes a module path as the module cache does: file systems may
 // not tell upper from lower case.
