@@ -61,7 +61,7 @@ func TestSetQueueAttributes(t *testing.T) {
 		{standard, "Policy", policyWith(7), policyWith(7)},
 	} {
 		_, err := try(w, sqsapi.SetQueueAttributes, &sqsapi.SetQueueAttributesInput{QueueUrl: tt.url, Attributes: map[string]string{tt.name: tt.value}})
-		got := ""
+		var got string
 		if e := awserr.As(err); e != nil {
 			got = e.Message
 		} else {

@@ -84,8 +84,8 @@ var benchCalls sync.Mutex
 
 func sendOne(w *world, url string) error {
 	benchCalls.Lock()
+	w.clock.Advance(time.Microsecond)
 	c := w.call("SendMessage")
-	c.Now = c.Now.Add(1)
 	benchCalls.Unlock()
 	_, err := tryWith(context.Background(), w, c, sqsapi.SendMessage, &sqsapi.SendMessageInput{QueueUrl: url, MessageBody: benchBody})
 	return err
@@ -120,6 +120,7 @@ func fill(b *testing.B, w *world, url string, n int) {
 					in.Entries = append(in.Entries, sqsapi.SendMessageBatchRequestEntry{Id: fmt.Sprint(i), MessageBody: benchBody})
 				}
 				benchCalls.Lock()
+				w.clock.Advance(20 * time.Microsecond)
 				c := w.call("SendMessageBatch")
 				benchCalls.Unlock()
 				if _, err := tryWith(context.Background(), w, c, sqsapi.SendMessageBatch, in); err != nil {
@@ -144,14 +145,17 @@ func BenchmarkReceiveDelete(b *testing.B) {
 	clients(b, func(int64) error { return consumeOne(w, url) })
 }
 
-// BenchmarkDepth sends, receives and deletes on queues of different depth: the
-// rates are to be the same.
+// BenchmarkDepth sends, receives and deletes on queues of different depth in
+// one store: the rates are to be the same.
 func BenchmarkDepth(b *testing.B) {
-	for _, n := range []int{1_000, 100_000} {
+	w := benchWorld(b)
+	depths := []int{1_000, 100_000}
+	for _, n := range depths {
+		fill(b, w, w.create(fmt.Sprint("jobs", n), "VisibilityTimeout", "3600"), n)
+	}
+	for _, n := range depths {
+		url := "http://localhost/" + string(testAccount) + "/jobs" + fmt.Sprint(n)
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			w := benchWorld(b)
-			url := w.create("jobs", "VisibilityTimeout", "3600")
-			fill(b, w, url, n)
 			clients(b, func(int64) error {
 				if err := sendOne(w, url); err != nil {
 					return err

@@ -167,8 +167,8 @@ func ignoreNotFound(err error) error {
 
 // ignoreAWS turns an error for callers into nil.
 func ignoreAWS(err error) error {
-	if awserr.As(err) != nil {
-		return nil
+	if awserr.As(err) == nil {
+		return err
 	}
-	return err
+	return nil
 }

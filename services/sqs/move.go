@@ -384,13 +384,13 @@ func (s *svc) moveSome(ctx context.Context, c *service.Call, handle string, quot
 	}
 	defer l.release(found)
 	err = c.Update(ctx, func(tx *kv.Tx) (err error) {
-		n, t, err = s.moveFound(tx, c, handle, source.ID, found, want)
+		n, t, err = s.moveFound(tx, handle, source.ID, found, want)
 		return err
 	})
 	return n, t, err
 }
 
-func (s *svc) moveFound(tx *kv.Tx, c *service.Call, handle string, id queueID, found []entry, want int) (int, *moveTask, error) {
+func (s *svc) moveFound(tx *kv.Tx, handle string, id queueID, found []entry, want int) (int, *moveTask, error) {
 	t, a, err := findMove(tx, handle)
 	if err != nil {
 		return 0, nil, ignoreAWS(err)
@@ -402,7 +402,7 @@ func (s *svc) moveFound(tx *kv.Tx, c *service.Call, handle string, id queueID, f
 	if err != nil {
 		return 0, nil, err
 	}
-	mv := &mover{s: s, c: c, tx: tx, task: t, source: q, want: want, now: at(s.env.Clock.Now())}
+	mv := &mover{s: s, tx: tx, task: t, source: q, want: want, now: at(s.env.Clock.Now())}
 	if q.ID == id {
 		for _, e := range found {
 			if err := mv.entry(e); err != nil {

@@ -5,13 +5,11 @@ import (
 	"encoding/hex"
 
 	"github.com/gigawatt-cloud/gigawatt/kv"
-	"github.com/gigawatt-cloud/gigawatt/service"
 )
 
 // mover moves messages of a task within one transaction.
 type mover struct {
 	s      *svc
-	c      *service.Call
 	tx     *kv.Tx
 	task   *moveTask
 	source *queue

@@ -11,7 +11,7 @@ import (
 // request says, or the queue. It sleeps until something is added to the queue,
 // the next message becomes visible, or the queue itself changes.
 func (s *svc) poll(ctx context.Context, c *service.Call, r *reception, waitSeconds *int32) ([]received, error) {
-	got, q, next, err := s.receive(ctx, c, r)
+	got, q, _, err := s.receive(ctx, c, r)
 	if err != nil || len(got) > 0 {
 		return got, err
 	}
@@ -31,6 +31,7 @@ func (s *svc) poll(ctx context.Context, c *service.Call, r *reception, waitSecon
 		// First what wakes, then another look: what comes between is not missed.
 		added := w.on(q)
 		r.now = s.env.Clock.Now()
+		var next instant
 		if got, q, next, err = s.receive(ctx, c, r); err != nil || len(got) > 0 {
 			return got, err
 		}

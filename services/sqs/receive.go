@@ -129,7 +129,7 @@ func (s *svc) receive(ctx context.Context, c *service.Call, r *reception) (got [
 			}
 		}
 		err = c.Update(ctx, func(tx *kv.Tx) (err error) {
-			got, err = s.take(tx, c, l, r, found)
+			got, err = s.take(tx, l, r, found)
 			return err
 		})
 		l.release(found)
@@ -179,7 +179,7 @@ func (s *svc) queueOf(ctx context.Context, c *service.Call, r *reception) (q *qu
 
 // take receives what is still as it was found. All rows are read by their
 // keys, so that others do not conflict with it.
-func (s *svc) take(tx *kv.Tx, c *service.Call, l *live, r *reception, found []entry) ([]received, error) {
+func (s *svc) take(tx *kv.Tx, l *live, r *reception, found []entry) ([]received, error) {
 	q, err := getQueue(tx, r.a)
 	if err != nil || q.ID != l.id {
 		return nil, err
@@ -190,9 +190,9 @@ func (s *svc) take(tx *kv.Tx, c *service.Call, l *live, r *reception, found []en
 			break
 		}
 		if q.FifoQueue {
-			got, err = s.takeGroup(tx, c, q, r, e, got)
+			got, err = s.takeGroup(tx, q, r, e, got)
 		} else {
-			got, err = s.takeEntry(tx, c, q, r, e, got)
+			got, err = s.takeEntry(tx, q, r, e, got)
 		}
 		if err != nil {
 			return nil, err
@@ -205,17 +205,17 @@ func (s *svc) take(tx *kv.Tx, c *service.Call, l *live, r *reception, found []en
 }
 
 // takeEntry receives the message of an entry of a standard queue's index.
-func (s *svc) takeEntry(tx *kv.Tx, c *service.Call, q *queue, r *reception, e entry, got []received) ([]received, error) {
+func (s *svc) takeEntry(tx *kv.Tx, q *queue, r *reception, e entry, got []received) ([]received, error) {
 	m, err := getMessage(tx, q.ID, messageKey(e.unit))
 	if err != nil || m == nil || m.VisibleAt != e.at {
 		return got, err
 	}
-	return s.takeMessage(tx, c, q, r, m, got)
+	return s.takeMessage(tx, q, r, m, got)
 }
 
 // takeGroup receives the messages at the head of a group, up to the first that
 // is not visible.
-func (s *svc) takeGroup(tx *kv.Tx, c *service.Call, q *queue, r *reception, e entry, got []received) ([]received, error) {
+func (s *svc) takeGroup(tx *kv.Tx, q *queue, r *reception, e entry, got []received) ([]received, error) {
 	g, err := getGroup(tx, q.ID, e.unit)
 	if err != nil || g.Head == "" || g.ReadyAt != e.at {
 		return got, err
@@ -231,7 +231,7 @@ func (s *svc) takeGroup(tx *kv.Tx, c *service.Call, q *queue, r *reception, e en
 		if m.VisibleAt > at(r.now) {
 			break
 		}
-		if got, err = s.takeMessage(tx, c, q, r, m, got); err != nil {
+		if got, err = s.takeMessage(tx, q, r, m, got); err != nil {
 			return nil, err
 		}
 		if len(got) == r.want {
@@ -243,7 +243,7 @@ func (s *svc) takeGroup(tx *kv.Tx, c *service.Call, q *queue, r *reception, e en
 
 // takeMessage hands a visible message to the consumer, unless it has expired
 // or has been received so often that it is a dead letter.
-func (s *svc) takeMessage(tx *kv.Tx, c *service.Call, q *queue, r *reception, m *message, got []received) ([]received, error) {
+func (s *svc) takeMessage(tx *kv.Tx, q *queue, r *reception, m *message, got []received) ([]received, error) {
 	now := at(r.now)
 	if m.expired(q, now) {
 		return got, s.dropMessage(tx, q, m)
