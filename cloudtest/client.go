@@ -45,11 +45,14 @@ func (e *Error) Error() string {
 }
 
 // Call invokes an operation; in and out are in the neutral form, out a pointer
-// or nil. It returns the request id.
+// or nil, and in nil when there is no input. It returns the request id.
 func (c *Client) Call(ctx context.Context, service, operation string, in, out any) (requestID string, err error) {
 	sv := catalog.Meta(service)
 	if sv == nil {
 		return "", fmt.Errorf("AWS has no service %q", service)
+	}
+	if in == nil {
+		in = struct{}{}
 	}
 	body, err := json.Marshal(in)
 	if err != nil {

@@ -2,7 +2,7 @@ package cloudtest
 
 import (
 	"context"
-	"errors"
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -73,7 +73,7 @@ func (s *session) export(set func(k, v string)) {
 func cmdAWS(ts *testscript.TestScript, neg bool, args []string) {
 	s := of(ts)
 	var err error
-	if cli := os.Getenv(cliEnv); cli != "" {
+	if cli := os.Getenv(cliEnv); cli != "" && (len(args) == 0 || args[0] != "gigawatt") { // which AWS does not have
 		if s.client.Credentials.AccessKeyID == "" {
 			args = append(args, "--no-sign-request")
 		}
@@ -81,7 +81,7 @@ func cmdAWS(ts *testscript.TestScript, neg bool, args []string) {
 		err = realCLI(ts, cli, append([]string{"--endpoint-url", s.client.Endpoint}, args...))
 	} else {
 		var out string
-		out, err = s.run(args, ts.ReadFile, ts.MkAbs)
+		out, err = run(context.Background(), s.client, scriptFiles{ts}, args)
 		if _, werr := ts.Stdout().Write([]byte(out)); werr != nil {
 			ts.Fatalf("%v", werr)
 		}
@@ -92,6 +92,22 @@ func cmdAWS(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	report(ts, neg, err, args)
+}
+
+// scriptFiles are the files of a script's folder; stdout and stderr name what
+// the last command wrote.
+type scriptFiles struct{ ts *testscript.TestScript }
+
+func (f scriptFiles) read(name string) (string, error) {
+	if name == "stdout" || name == "stderr" {
+		return f.ts.ReadFile(name), nil
+	}
+	b, err := os.ReadFile(f.ts.MkAbs(name))
+	return string(b), err
+}
+
+func (f scriptFiles) write(name, content string) error {
+	return os.WriteFile(f.ts.MkAbs(name), []byte(content), 0o600)
 }
 
 func report(ts *testscript.TestScript, neg bool, err error, args []string) {
@@ -174,18 +190,25 @@ func cmdUsage(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 0 {
 		ts.Fatalf("usage: usage")
 	}
-	var out struct {
-		Usage []struct {
-			ServiceName, OperationName, UsageType, Resource string
-			Quantity                                        jsonNumber
+	in := map[string]string{}
+	for {
+		var out struct {
+			Usage []struct {
+				ServiceName, OperationName, UsageType, Resource string
+				Quantity                                        json.Number
+			}
+			NextToken string
 		}
-	}
-	_, err := of(ts).cloud.Client().Call(context.Background(), "gigawatt", "ListUsage", struct{}{}, &out)
-	ts.Check(err)
-	for _, u := range out.Usage {
-		line := strings.TrimRight(strings.Join([]string{u.ServiceName, u.OperationName, u.UsageType, string(u.Quantity), u.Resource}, " "), " ")
-		if _, err := ts.Stdout().Write([]byte(line + "\n")); err != nil {
-			ts.Check(errors.Join(err))
+		_, err := of(ts).cloud.Client().Call(context.Background(), "gigawatt", "ListUsage", in, &out)
+		ts.Check(err)
+		for _, u := range out.Usage {
+			line := strings.Join([]string{u.ServiceName, u.OperationName, u.UsageType, string(u.Quantity), u.Resource}, " ")
+			_, err := ts.Stdout().Write([]byte(strings.TrimRight(line, " ") + "\n"))
+			ts.Check(err)
 		}
+		if out.NextToken == "" {
+			return
+		}
+		in["NextToken"] = out.NextToken
 	}
 }

@@ -7,12 +7,24 @@ import (
 	"github.com/gigawatt-cloud/gigawatt/aws/smithy"
 )
 
-// shorthand parses the AWS CLI's key=value,key={…},key=[…] form, by a shape.
+// parseShorthand reads the AWS CLI's key=value,key={…},key=[…] form of a
+// structure or map into its neutral form.
+func parseShorthand(sh *smithy.Shape, text string) (any, error) {
+	p := &shorthand{s: strings.TrimSpace(text)}
+	v, err := p.object(sh, 0)
+	if err != nil {
+		return nil, fmt.Errorf("%q: %w", text, err)
+	}
+	return v, nil
+}
+
+// shorthand is a text and how far it was read.
 type shorthand struct {
 	s string
 	i int
 }
 
+// peek is the next byte, 0 at the end.
 func (p *shorthand) peek() byte {
 	if p.i < len(p.s) {
 		return p.s[p.i]
@@ -20,81 +32,106 @@ func (p *shorthand) peek() byte {
 	return 0
 }
 
-// object reads pairs up to the closing byte, or to the end when it is "".
-func (p *shorthand) object(sh *smithy.Shape, closing string) (any, error) {
+func (p *shorthand) spaces() {
+	for p.peek() == ' ' {
+		p.i++
+	}
+}
+
+// more reads the comma or the closing byte after an element; it reports
+// whether another element follows. The closing byte 0 is the end of the text.
+func (p *shorthand) more(closing byte) (bool, error) {
+	p.spaces()
+	switch c := p.peek(); {
+	case p.i >= len(p.s) && closing == 0:
+		return false, nil
+	case p.i >= len(p.s):
+		return false, fmt.Errorf("expected %q at the end", closing)
+	case c == ',':
+		p.i++
+		p.spaces()
+		return true, nil
+	case c == closing:
+		p.i++
+		return false, nil
+	}
+	return false, fmt.Errorf("expected a comma at %q", p.s[p.i:])
+}
+
+// object reads pairs up to the closing byte.
+func (p *shorthand) object(sh *smithy.Shape, closing byte) (any, error) {
 	out := map[string]any{}
+	if p.spaces(); closing != 0 && p.peek() == closing {
+		p.i++
+		return out, nil
+	}
 	for {
-		if closing != "" && strings.HasPrefix(p.s[p.i:], closing) {
-			p.i += len(closing)
-			return out, nil
-		}
-		if p.i >= len(p.s) {
-			if closing != "" {
-				return nil, fmt.Errorf("%q lacks %s", p.s, closing)
-			}
-			return out, nil
-		}
 		eq := strings.IndexByte(p.s[p.i:], '=')
 		if eq < 0 {
-			return nil, fmt.Errorf("%q is not key=value", p.s[p.i:])
+			return nil, fmt.Errorf("expected key=value at %q", p.s[p.i:])
 		}
 		key := strings.TrimSpace(p.s[p.i : p.i+eq])
 		p.i += eq + 1
 		elem := sh.Elem
-		if sh.Kind != smithy.Map {
-			if elem = sh.Member(key); elem == nil {
-				return nil, fmt.Errorf("%s has no member %q", sh.Name, key)
-			}
+		if sh.Kind == smithy.Structure || sh.Kind == smithy.Union {
+			elem = sh.Member(key)
+		}
+		if elem == nil {
+			return nil, fmt.Errorf("%s has no member %q", sh.Name, key)
 		}
 		v, err := p.value(elem.Shape, closing)
 		if err != nil {
 			return nil, err
 		}
 		out[key] = v
-		if p.peek() == ',' {
-			p.i++
+		if again, err := p.more(closing); !again {
+			return out, err
 		}
 	}
 }
 
-func (p *shorthand) value(sh *smithy.Shape, closing string) (any, error) {
-	switch {
-	case p.peek() == '{':
+func (p *shorthand) value(sh *smithy.Shape, closing byte) (any, error) {
+	p.spaces()
+	nested := sh.Kind == smithy.Structure || sh.Kind == smithy.Union || sh.Kind == smithy.Map
+	switch c := p.peek(); {
+	case c == '{' && nested:
 		p.i++
-		return p.object(sh, "}")
-	case p.peek() == '[':
+		return p.object(sh, '}')
+	case nested:
+		return nil, fmt.Errorf("%s wants {…}", sh.Name)
+	case c == '[' && sh.Kind == smithy.List:
 		p.i++
 		return p.list(sh)
 	case sh.Kind == smithy.List:
-		return p.loose(sh, closing)
+		return p.words(sh, closing)
 	}
-	return scalar(sh, p.word(closing))
+	return p.scalar(sh, closing)
 }
 
+// list reads the elements up to the closing bracket.
 func (p *shorthand) list(sh *smithy.Shape) (any, error) {
 	out := []any{}
-	for p.peek() != ']' {
-		if p.i >= len(p.s) {
-			return nil, fmt.Errorf("%q lacks ]", p.s)
-		}
-		v, err := p.value(sh.Elem.Shape, "]")
+	if p.spaces(); p.peek() == ']' {
+		p.i++
+		return out, nil
+	}
+	for {
+		v, err := p.value(sh.Elem.Shape, ']')
 		if err != nil {
 			return nil, err
 		}
 		out = append(out, v)
-		if p.peek() == ',' {
-			p.i++
+		if again, err := p.more(']'); !again {
+			return out, err
 		}
 	}
-	p.i++
-	return out, nil
 }
 
-// loose reads a list without brackets: words up to the next key.
-func (p *shorthand) loose(sh *smithy.Shape, closing string) (any, error) {
+// words reads a list without brackets: scalars up to the next key.
+func (p *shorthand) words(sh *smithy.Shape, closing byte) (any, error) {
 	out := []any{}
 	for {
-		v, err := scalar(sh.Elem.Shape, p.word(closing))
+		v, err := p.value(sh.Elem.Shape, closing)
 		if err != nil {
 			return nil, err
 		}
@@ -104,26 +141,42 @@ func (p *shorthand) loose(sh *smithy.Shape, closing string) (any, error) {
 		}
 		next := p.s[p.i+1:]
 		if j := strings.IndexAny(next, ",="); j >= 0 && next[j] == '=' {
-			return out, nil
+			return out, nil // more reads the comma
 		}
 		p.i++
 	}
 }
 
-// word reads a value up to a comma or what closes the list or object.
-func (p *shorthand) word(closing string) string {
-	if q := p.peek(); q == '"' || q == '\'' {
-		if end := strings.IndexByte(p.s[p.i+1:], q); end >= 0 {
-			w := p.s[p.i+1 : p.i+1+end]
-			p.i += end + 2
-			return w
+func (p *shorthand) scalar(sh *smithy.Shape, closing byte) (any, error) {
+	w, err := p.word(closing)
+	if err != nil {
+		return nil, err
+	}
+	return scalar(sh, w)
+}
+
+// word reads a value in quotes, or up to a comma or the closing byte.
+func (p *shorthand) word(closing byte) (string, error) {
+	var b strings.Builder
+	quote := p.peek()
+	if quote != '"' && quote != '\'' {
+		for ; p.i < len(p.s) && p.s[p.i] != ',' && (closing == 0 || p.s[p.i] != closing); p.i++ {
+			if strings.HasPrefix(p.s[p.i:], `\,`) {
+				p.i++
+			}
+			b.WriteByte(p.s[p.i])
 		}
+		return strings.TrimRight(b.String(), " "), nil
 	}
-	end := strings.IndexAny(p.s[p.i:], ","+closing)
-	if end < 0 {
-		end = len(p.s) - p.i
+	for p.i++; p.i < len(p.s); p.i++ {
+		switch c := p.s[p.i]; {
+		case c == quote:
+			p.i++
+			return b.String(), nil
+		case c == '\\' && p.i+1 < len(p.s) && (p.s[p.i+1] == quote || p.s[p.i+1] == '\\'):
+			p.i++
+		}
+		b.WriteByte(p.s[p.i])
 	}
-	w := p.s[p.i : p.i+end]
-	p.i += end
-	return w
+	return "", fmt.Errorf("expected %q at the end", quote)
 }
