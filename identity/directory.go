@@ -47,9 +47,6 @@ func Fold(name string) string {
 	return string(b)
 }
 
-// Kind is what the directory lists.
-func (d *Directory[T]) Kind() Kind { return d.kind }
-
 // Find returns an entity by its name, or kv.ErrNotFound.
 func (d *Directory[T]) Find(tx *kv.Tx, account arn.AccountID, name string) (*T, error) {
 	return d.rows.Get(tx, account, Fold(name))

@@ -22,11 +22,7 @@ type thing struct {
 	Tags  map[string]string `cbor:",omitempty"`
 }
 
-var (
-	things = kv.NewTable[thing]("test.thing")
-	logged = kv.NewTable[thing]("test.logged", kv.Logged())
-	small  = kv.NewTable[thing]("test.small", kv.Small())
-)
+var things = kv.NewTable[thing]("test.thing")
 
 func open(t testing.TB) *kv.DB {
 	db := memkv.New()

@@ -188,16 +188,16 @@ func glob[P string | []byte](p P, s string) bool {
 	star, mark := -1, 0
 	for si < len(s) {
 		if pi < len(p) {
-			switch c := p[pi]; {
-			case c == wildStar:
+			switch p[pi] {
+			case wildStar:
 				star, mark = pi, si
 				pi++
 				continue
-			case c == wildOne:
+			case wildOne:
 				si += width(s, si)
 				pi++
 				continue
-			case c == s[si]:
+			case s[si]:
 				pi++
 				si++
 				continue

@@ -271,11 +271,10 @@ func (e *engine) checkEmpty() error {
 	if err != nil {
 		return damage(err)
 	}
-	defer it.Close()
 	if it.First() {
-		return fmt.Errorf("%w: it does not say which format it has", driver.ErrDamaged)
+		return errors.Join(fmt.Errorf("%w: it does not say which format it has", driver.ErrDamaged), it.Close())
 	}
-	return damage(it.Error())
+	return damage(it.Close())
 }
 
 // mark notes that the store exists, so that its loss cannot pass for a first start.

@@ -414,18 +414,18 @@ func (d *decoder) time(m *smithy.Member, v reflect.Value) error {
 // document reads any value: objects are map[string]any, arrays []any, numbers
 // int64 when they are integers of 64 bits and float64 otherwise.
 func (d *decoder) document() (any, error) {
-	switch c := d.peek(); {
-	case c == '"':
+	switch d.peek() {
+	case '"':
 		return d.str()
-	case c == '{':
+	case '{':
 		return d.documentMap()
-	case c == '[':
+	case '[':
 		return d.documentList()
-	case c == 't':
+	case 't':
 		return true, d.word("true")
-	case c == 'f':
+	case 'f':
 		return false, d.word("false")
-	case c == 'n':
+	case 'n':
 		return nil, d.word("null")
 	}
 	tok, integer, err := d.number()

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/gigawatt-cloud/gigawatt/api/s3api"
 	"github.com/gigawatt-cloud/gigawatt/aws/awserr"
 )
@@ -107,5 +109,26 @@ func TestEventMessage(t *testing.T) {
 	if r.EventName != "ObjectCreated:Put" || r.EventTime != "2026-01-02T03:04:05.006Z" || r.S3.ConfigurationID != "cfg" ||
 		r.S3.Object.Key != "a+b/%C3%BC%2B.txt" || r.S3.Object.Size == nil || *r.S3.Object.Size != 0 {
 		t.Errorf("message = %s", b)
+	}
+}
+
+func TestConfigurationComesBack(t *testing.T) {
+	in := config([]string{"s3:ObjectCreated:*"}, "Prefix", "in/", "Suffix", ".jpg")
+	id := "cfg"
+	in.Id = &id
+	targets, err := parseAll(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]s3api.QueueConfiguration{in}, Output(targets)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestTestMessage(t *testing.T) {
+	b, err := TestMessage("b", "id", time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
+	const want = `{"Service":"Amazon S3","Event":"s3:TestEvent","Time":"2026-01-02T03:04:05.000Z","Bucket":"b","RequestId":"id","HostId":"id"}`
+	if err != nil || string(b) != want {
+		t.Errorf("message = %s, %v", b, err)
 	}
 }

@@ -138,3 +138,14 @@ func TestRoundTrip(t *testing.T) {
 		t.Errorf("abort at %s by %s", at, rule)
 	}
 }
+
+func TestExpiration(t *testing.T) {
+	rules := []Rule{{ID: "late", Enabled: true, ExpireDays: 9}, {ID: "soon", Enabled: true, ExpireDays: 2}, {ID: "off", ExpireDays: 1}}
+	at, rule, ok := Expiration(rules, &Version{Key: "k", Created: created, Current: true})
+	if !ok || rule != "soon" || !at.Equal(time.Date(2026, 1, 4, 0, 0, 0, 0, time.UTC)) {
+		t.Errorf("expires at %s by %q", at, rule)
+	}
+	if _, _, ok := Expiration(rules[2:], &Version{Key: "k", Created: created, Current: true}); ok {
+		t.Error("a disabled rule expires")
+	}
+}

@@ -4,7 +4,6 @@
 package lifecycle
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/gigawatt-cloud/gigawatt/api/s3api"
@@ -335,6 +334,3 @@ func (r *Rule) filter() *s3api.LifecycleRuleFilter {
 	}
 	return f
 }
-
-// String names the rule in logs.
-func (r *Rule) String() string { return fmt.Sprintf("lifecycle rule %q", r.ID) }
