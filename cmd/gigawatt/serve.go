@@ -79,7 +79,7 @@ func logger(w io.Writer, level string, asJSON bool) *slog.Logger {
 func hint(w io.Writer, c *server.Credentials, dir string) {
 	fmt.Fprintf(w, "\n# Paste into another shell (or: eval \"$(gigawatt env --dir %s)\")\n", dir)
 	printEnv(w, c)
-	fmt.Fprintf(w, "aws s3 mb s3://my-first-bucket\n\n")
+	fmt.Fprintf(w, "aws sqs create-queue --queue-name my-first-queue --endpoint-url $AWS_ENDPOINT_URL\n\n")
 }
 
 type envCmd struct {
