@@ -48,7 +48,6 @@ var modules = []struct{ service, module, version string }{
 var known = map[string]string{
 	"s3.GetObjectAttributes":  "The part number marker is __PartNumberMarker__; the model that we use says that it is an integer.",
 	"s3.ListParts":            "The part number marker is __PartNumberMarker__; the model that we use says that it is an integer.",
-	"s3.ListDirectoryBuckets": "Its method, path and members are those of ListBuckets; only AWS's host for directory buckets tells it apart.",
 }
 
 var codecs = map[smithy.Protocol]protocol.Codec{
