@@ -46,8 +46,8 @@ var modules = []struct{ service, module, version string }{
 
 // known are the golden files that hold what our models do not have, with the reason.
 var known = map[string]string{
-	"s3.GetObjectAttributes":  "The part number marker is __PartNumberMarker__; the model that we use says that it is an integer.",
-	"s3.ListParts":            "The part number marker is __PartNumberMarker__; the model that we use says that it is an integer.",
+	"s3.GetObjectAttributes": "The part number marker is __PartNumberMarker__; the model that we use says that it is an integer.",
+	"s3.ListParts":           "The part number marker is __PartNumberMarker__; the model that we use says that it is an integer.",
 }
 
 var codecs = map[smithy.Protocol]protocol.Codec{
