@@ -89,7 +89,7 @@ func (e *engine) checkpoint(store string) (err error) {
 func makeEmpty(fs vfs.FS, dir string) error {
 	names, err := fs.List(dir)
 	if errors.Is(err, os.ErrNotExist) {
-		return fs.MkdirAll(dir, 0o700)
+		return makeDir(fs, dir)
 	}
 	if err == nil && len(names) > 0 {
 		return fmt.Errorf("%s is not empty", dir)

@@ -125,7 +125,7 @@ func openDriver(dir string, opts Options) (driver.DB, error) {
 // open locks the directory, makes sure that it holds a whole store or none,
 // and starts Pebble.
 func (e *engine) open(opts Options) error {
-	if err := e.fs.MkdirAll(e.dir, 0o700); err != nil {
+	if err := makeDir(e.fs, e.dir); err != nil {
 		return err
 	}
 	lock, err := e.fs.Lock(e.fs.PathJoin(e.dir, lockFile))
@@ -304,6 +304,26 @@ func writeFile(fs vfs.FS, name string, data []byte) error {
 		return err
 	}
 	return syncDir(fs, fs.PathDir(name))
+}
+
+// makeDir creates a directory and those above it, so that they survive a loss
+// of power: each is named in the one above, which is synced.
+func makeDir(fs vfs.FS, dir string) error {
+	if err := fs.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	if err := syncDir(fs, dir); err != nil {
+		return err
+	}
+	for parent := fs.PathDir(dir); parent != dir; dir, parent = parent, fs.PathDir(parent) {
+		switch err := syncDir(fs, parent); {
+		case errors.Is(err, os.ErrPermission):
+			return nil // not ours to read, so it was there before
+		case err != nil:
+			return err
+		}
+	}
+	return nil
 }
 
 func syncDir(fs vfs.FS, dir string) error {
