@@ -133,14 +133,7 @@ func (d *DB) acquire(ctx context.Context) (*request, error) {
 	if !d.queue.push(r) {
 		return nil, driver.ErrClosed
 	}
-	var err error
-	select {
-	case <-r.granted:
-	case <-ctx.Done():
-		err = ctx.Err()
-	case <-d.gate.shut():
-		err = d.gate.Err()
-	}
+	err := d.awaitTurn(ctx, r)
 	if err == nil {
 		return r, nil
 	}
@@ -148,6 +141,21 @@ func (d *DB) acquire(ctx context.Context) (*request, error) {
 		close(r.next) // the turn came at the same time; it is not wanted any more
 	}
 	return nil, err
+}
+
+func (d *DB) awaitTurn(ctx context.Context, r *request) error {
+	for {
+		select {
+		case <-r.granted:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-d.gate.shut():
+			if err := d.gate.Err(); err != nil {
+				return err
+			}
+		}
+	}
 }
 
 // maxGroup is the number of bytes after which the sequencer applies what it

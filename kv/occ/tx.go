@@ -137,13 +137,17 @@ func (t *tx) Confirm(ctx context.Context) error {
 	if e == nil {
 		return t.db.failure()
 	}
-	select {
-	case <-e.done:
-		return e.err
-	case <-t.db.gate.shut():
-		return t.db.gate.Err()
-	case <-ctx.Done():
-		return ctx.Err()
+	for {
+		select {
+		case <-e.done:
+			return e.err
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-t.db.gate.shut():
+			if err := t.db.gate.Err(); err != nil {
+				return err
+			}
+		}
 	}
 }
 

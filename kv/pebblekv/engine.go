@@ -124,6 +124,7 @@ func (e *engine) Close() error { return e.closeAll() }
 func (e *engine) closeAll() (err error) {
 	defer recoverFailure(&err)
 	e.newest.drop()
+	e.newest.wait()
 	for _, c := range slices.Backward(e.closers) {
 		err = errors.Join(err, c.Close())
 	}

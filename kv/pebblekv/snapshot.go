@@ -10,12 +10,16 @@ import (
 	"github.com/gigawatt-cloud/gigawatt/kv/driver"
 )
 
-// newest holds the snapshot of the newest state. Transactions between two
-// commits share it, because Pebble looks for compactions whenever one is
-// closed, which takes longer than reading a row.
+// newest holds the snapshot of the newest state, which transactions between two
+// commits share. Those that are not needed any more are closed in the
+// background: Pebble then looks for compactions, which takes longer than
+// reading a row, and waits for its manifest, which may wait for a full disk.
 type newest struct {
-	mu sync.Mutex
-	s  *snapshot
+	mu      sync.Mutex
+	s       *snapshot
+	retired []*pebble.Snapshot
+	closing bool           // a goroutine closes the retired ones
+	closers sync.WaitGroup // that goroutine
 }
 
 // share returns the snapshot of everything that was applied before the call.
@@ -38,6 +42,34 @@ func (n *newest) drop() {
 	if s != nil {
 		s.Close()
 	}
+}
+
+// wait returns when all that was retired is closed.
+func (n *newest) wait() { n.closers.Wait() }
+
+// retire has a snapshot closed. The caller holds mu.
+func (n *newest) retire(s *pebble.Snapshot) {
+	n.retired = append(n.retired, s)
+	if !n.closing {
+		n.closing = true
+		n.closers.Go(n.closeRetired)
+	}
+}
+
+func (n *newest) closeRetired() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for len(n.retired) > 0 {
+		retired := n.retired
+		n.retired = nil
+		n.mu.Unlock()
+		for _, s := range retired {
+			// It fails only when the store was closed before, which waits for this.
+			_ = s.Close()
+		}
+		n.mu.Lock()
+	}
+	n.closing = false
 }
 
 // snapshot is an occ.Snapshot.
@@ -66,12 +98,10 @@ func (s *snapshot) Get(key []byte) ([]byte, error) {
 // Close implements occ.Snapshot.
 func (s *snapshot) Close() {
 	s.of.mu.Lock()
+	defer s.of.mu.Unlock()
 	s.users--
-	last := s.users == 0
-	s.of.mu.Unlock()
-	if last {
-		// It fails only when the store was closed before, which waits for transactions.
-		_ = s.s.Close()
+	if s.users == 0 {
+		s.of.retire(s.s)
 	}
 }
 
