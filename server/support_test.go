@@ -1,4 +1,4 @@
-package server_test
+package server
 
 import (
 	"bytes"
@@ -8,8 +8,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/gigawatt-cloud/gigawatt/server"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -18,7 +16,7 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 func TestSupportTable(t *testing.T) {
 	file := filepath.Join("..", "doc", "support.md")
 	var got bytes.Buffer
-	server.WriteSupport(&got, server.SupportTable())
+	WriteSupport(&got, SupportTable())
 	if *update {
 		if err := os.WriteFile(file, got.Bytes(), 0o644); err != nil {
 			t.Fatal(err)
