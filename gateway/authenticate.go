@@ -41,6 +41,23 @@ func (x *exchange) principal() (*policy.Principal, error) {
 	case sigv4.Bearer:
 		return nil, x.auth.Fail(sigv4.UnsupportedAlgorithm)
 	}
+	cred, err := x.credential()
+	if err != nil {
+		return nil, err
+	}
+	err = x.auth.Verify(x.r, cred.Secret, sigv4.Verify{
+		// Clients sign by the machine's clock, also when the cloud's was moved.
+		Service: x.match.Service.SigningName, S3: x.isS3(), Bucket: x.bucket, Now: x.start,
+		BodyHash: x.bodyHash, Keys: x.g.keys,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return cred.Principal, nil
+}
+
+// credential looks up the key that the request names.
+func (x *exchange) credential() (*Credential, error) {
 	cred, err := x.g.Identity.Credential(x.ctx, x.auth.AccessKeyID, x.auth.SessionToken, x.now)
 	switch {
 	case errors.Is(err, ErrUnknownKey):
@@ -52,15 +69,7 @@ func (x *exchange) principal() (*policy.Principal, error) {
 	case err != nil:
 		return nil, fmt.Errorf("look up the access key: %w", err)
 	}
-	err = x.auth.Verify(x.r, cred.Secret, sigv4.Verify{
-		// Clients sign by the machine's clock, also when the cloud's was moved.
-		Service: x.match.Service.SigningName, S3: x.isS3(), Bucket: x.bucket, Now: x.start,
-		BodyHash: x.bodyHash, Keys: x.g.keys,
-	})
-	if err != nil {
-		return nil, err
-	}
-	return cred.Principal, nil
+	return cred, nil
 }
 
 // bodyHash is the hash of the body of a service other than S3.

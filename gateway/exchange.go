@@ -44,6 +44,10 @@ type exchange struct {
 	body   []byte // what was read of the body, nil when it streams
 	read   bool   // the body was read into body
 
+	post  *postForm          // a browser's upload
+	site  *site              // a website
+	reply *protocol.Response // what a website answers
+
 	svc      *service.Service
 	handler  *service.Handler
 	call     *service.Call

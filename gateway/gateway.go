@@ -119,13 +119,17 @@ func New(cfg Config) *Gateway {
 	return g
 }
 
-// steps is what happens to a request, in this order.
-var steps = []struct {
+// step is one thing that happens to a request.
+type step struct {
 	name string
 	do   func(x *exchange) error
-}{
+}
+
+// steps is what happens to a request, in this order.
+var steps = []step{
 	{"id", (*exchange).identify},
 	{"route", (*exchange).route},
+	{"cors", (*exchange).cors},
 	{"sigv4", (*exchange).authenticate},
 	{"decode", (*exchange).decode},
 	{"validate", (*exchange).validate},
@@ -143,7 +147,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	x := &exchange{g: g, w: w, r: r, ctx: r.Context()}
 	defer x.finish()
-	for _, s := range steps {
+	for _, s := range x.plan() {
 		if err := s.do(x); err != nil {
 			x.step, x.err = s.name, err
 			return
