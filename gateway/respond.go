@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"strconv"
 
 	"github.com/gigawatt-cloud/gigawatt/api/catalog"
@@ -156,7 +157,7 @@ func (x *exchange) awsError() *awserr.Error {
 		return awserr.As(x.err)
 	case errors.Is(x.err, kv.ErrFull):
 		return awserr.New("ServiceUnavailable", http.StatusServiceUnavailable, "The server has no disk space left; nothing was stored.")
-	case errors.Is(x.err, context.Canceled), errors.Is(x.err, context.DeadlineExceeded):
+	case errors.Is(x.err, context.Canceled), errors.Is(x.err, context.DeadlineExceeded), errors.Is(x.err, os.ErrDeadlineExceeded):
 		return awserr.New("RequestTimeout", http.StatusBadRequest, "The request was ended before it was complete.")
 	}
 	code := "InternalFailure"

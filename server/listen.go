@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
@@ -26,6 +27,9 @@ const (
 	idleTimeout    = 120 * time.Second
 	maxHeaderBytes = 64 << 10
 	shutdownGrace  = 15 * time.Second
+	// drainTime is how long requests go on undisturbed when the server stops;
+	// then what waits, such as a long poll, is told to end.
+	drainTime = 3 * time.Second
 )
 
 // httpServer makes the HTTP server: HTTP/1.1, h2 and, without TLS, h2c.
@@ -35,18 +39,19 @@ func (s *Server) httpServer() *http.Server {
 	p.SetHTTP2(true)
 	p.SetUnencryptedHTTP2(true)
 	return &http.Server{
-		Handler: s.handler(), Protocols: &p, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
-		MaxHeaderBytes: maxHeaderBytes, ErrorLog: nil,
+		Handler: patient(s.handler(), bodyTimeout), Protocols: &p, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
+		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 }
 
 // listen opens the socket, with TLS when that is configured.
 func (s *Server) listen(ctx context.Context) (net.Listener, error) {
 	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", s.cfg.Listen)
+	socket, err := lc.Listen(ctx, "tcp", s.cfg.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w; is another server running there? --listen takes another HOST:PORT", s.cfg.Listen, err)
 	}
+	l := newListener(socket, maxConnections)
 	if !s.cfg.secure() {
 		return l, nil
 	}

@@ -185,16 +185,20 @@ func (s *Server) Run(ctx context.Context) error {
 		return err
 	}
 	hs := s.httpServer()
-	hs.BaseContext = func(net.Listener) context.Context { return ctx }
+	requests, cancelRequests := context.WithCancel(work)
+	defer cancelRequests()
+	hs.BaseContext = func(net.Listener) context.Context { return requests }
 	failed := make(chan error, 1)
 	go func() { failed <- hs.Serve(s.listener) }()
 	select {
 	case err = <-failed:
 	case <-ctx.Done():
+		drained := time.AfterFunc(drainTime, cancelRequests)
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownGrace)
 		if err = hs.Shutdown(grace); err != nil {
 			err = hs.Close()
 		}
+		drained.Stop()
 		cancel()
 	}
 	stop()

@@ -89,6 +89,9 @@ const MaxDepth = 128
 // ErrTooLarge says that a body that must be held in memory exceeds MaxBody.
 var ErrTooLarge = awserr.New("RequestEntityTooLarge", 413, "The request body is larger than the service accepts.")
 
+// maxAnnounced is how much memory an announced length gets before it arrives.
+const maxAnnounced = 1 << 20
+
 // ReadBody reads the whole body, at most rq.MaxBody bytes of it.
 func ReadBody(rq *Request) ([]byte, error) {
 	if rq.Body == nil {
@@ -99,7 +102,8 @@ func ReadBody(rq *Request) ([]byte, error) {
 	}
 	var buf []byte
 	if rq.ContentLength > 0 {
-		buf = make([]byte, 0, rq.ContentLength+1)
+		// The length is only what the client says: more is taken as more arrives.
+		buf = make([]byte, 0, min(rq.ContentLength, maxAnnounced)+1)
 	}
 	b, err := appendAll(buf, io.LimitReader(rq.Body, rq.MaxBody+1))
 	if err != nil {
