@@ -24,6 +24,9 @@ type MFADevice struct {
 	Seed []byte `cbor:"seed"`
 	// LastStep is the time step of the last code that was taken: no code works twice.
 	LastStep int64 `cbor:"last_step"`
+	// Drift is how many steps the device's clock was ahead when it was last
+	// synchronized.
+	Drift int64 `cbor:"drift,omitempty"`
 }
 
 // KindMFA is the kind of virtual MFA devices.
@@ -31,6 +34,10 @@ const KindMFA Kind = "mfa"
 
 // MFADevices are the virtual MFA devices; the ARN is the serial number.
 var MFADevices = NewDirectory(KindMFA, func(d *MFADevice) *Entity { return &d.Entity })
+
+// MFADevicesOf lists the devices that users have enabled: account, user id,
+// folded name of the device -> name of the device.
+var MFADevicesOf = kv.NewTable[string]("iam/mfaof", kv.Small())
 
 // ErrMFA says that a code is not right for the device, or that the device is
 // not the user's.
@@ -55,9 +62,9 @@ func TOTP(seed []byte, step int64) string {
 	return fmt.Sprintf("%06d", n%totpDigits)
 }
 
-// MatchTOTP returns the step around a time whose code this is; it is after
+// matchTOTP returns the step around a time whose code this is; it is after
 // last. ok is false when there is none.
-func MatchTOTP(seed []byte, code string, now time.Time, last int64) (step int64, ok bool) {
+func matchTOTP(seed []byte, code string, now time.Time, last int64) (step int64, ok bool) {
 	at := now.Unix() / totpStep
 	for step = at - totpDrift; step <= at+totpDrift; step++ {
 		if step > last && hmac.Equal([]byte(TOTP(seed, step)), []byte(code)) {
@@ -65,6 +72,26 @@ func MatchTOTP(seed []byte, code string, now time.Time, last int64) (step int64,
 		}
 	}
 	return 0, false
+}
+
+// SyncMFA takes two codes that a device showed one after the other, no more
+// than a window from a time, and notes by how much its clock is off; or it
+// returns ErrMFA. It is how a device is enabled and synchronized again.
+func (s *Store) SyncMFA(d *MFADevice, first, second string, now time.Time, window time.Duration) error {
+	seed, err := s.OpenSeed(d)
+	if err != nil {
+		return fmt.Errorf("open the seed of %s: %w", d.Name, err)
+	}
+	at, reach := now.Unix()/totpStep, int64(window/(totpStep*time.Second))
+	for off := int64(0); off <= reach; off++ {
+		for _, step := range []int64{at - off, at + off} {
+			if step > d.LastStep && hmac.Equal([]byte(TOTP(seed, step)), []byte(first)) && hmac.Equal([]byte(TOTP(seed, step+1)), []byte(second)) {
+				d.LastStep, d.Drift = step+1, step+1-at
+				return nil
+			}
+		}
+	}
+	return ErrMFA
 }
 
 // SealSeed encrypts the seed of an MFA device for its row.
@@ -87,7 +114,7 @@ func (s *Store) UseMFA(tx *kv.Tx, account arn.AccountID, userID, serial, code st
 	if err != nil {
 		return fmt.Errorf("open the seed of %s: %w", serial, err)
 	}
-	step, ok := MatchTOTP(seed, code, now, d.LastStep)
+	step, ok := matchTOTP(seed, code, now.Add(time.Duration(d.Drift)*totpStep*time.Second), d.LastStep)
 	if !ok {
 		return ErrMFA
 	}

@@ -36,5 +36,8 @@ func ParseARN(s string) (arn.AccountID, Kind, string) {
 	if !ok {
 		return a.AccountID, "", a.Resource
 	}
+	if Kind(kind) == KindOIDCProvider { // the slashes in it are the issuer's
+		return a.AccountID, KindOIDCProvider, rest
+	}
 	return a.AccountID, Kind(kind), rest[strings.LastIndexByte(rest, '/')+1:]
 }

@@ -25,12 +25,16 @@ func TestRows(t *testing.T) {
 		&Role{e, "boundary", "description", "trust", map[string]string{"arn": "id"}, time.Hour},
 		&Policy{e, "description", []Version{{"v1", "{}", at}}, "v1", 2, at},
 		&Profile{e, "role"},
-		&MFADevice{e, "user", at, []byte{1}, 2},
+		&MFADevice{e, "user", at, []byte{1}, 2, 0},
 		&Inline{"name", "document"},
 		&Key{"id", "123456789012", "user", []byte{1}, true, at},
 		&Named{KindUser, "name"},
 		&Use{at, "s3", "eu-west-1"},
 		&PasswordPolicy{8, true, true, true, true, true, 90, 5, true},
+		&OIDCProvider{e, "https://issuer", []string{"client"}, []string{"00"}},
+		&SAMLProvider{e, "<xml/>", at},
+		&ServerCertificate{e, "body", "chain", at, []byte{1}},
+		&LoginProfile{PasswordHash{[]byte{1}, []byte{2}}, []PasswordHash{{[]byte{3}, []byte{4}}}, at, at, true},
 	}
 	mode, err := cbor.EncOptions{Sort: cbor.SortBytewiseLexical, Time: cbor.TimeRFC3339NanoUTC}.EncMode()
 	if err != nil {

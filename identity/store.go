@@ -241,8 +241,8 @@ func (s *Store) ARNOf(ctx context.Context, account arn.AccountID, kind Kind, nam
 	return out, err
 }
 
-// FindEntity returns what a user, group, role, policy or instance profile has
-// in common with the others, or kv.ErrNotFound.
+// FindEntity returns what an entity of any kind has in common with the others,
+// or kv.ErrNotFound.
 func FindEntity(tx *kv.Tx, account arn.AccountID, kind Kind, name string) (*Entity, error) {
 	switch kind {
 	case KindUser:
@@ -255,6 +255,14 @@ func FindEntity(tx *kv.Tx, account arn.AccountID, kind Kind, name string) (*Enti
 		return find(tx, Policies, account, name)
 	case KindProfile:
 		return find(tx, Profiles, account, name)
+	case KindMFA:
+		return find(tx, MFADevices, account, name)
+	case KindOIDCProvider:
+		return find(tx, OIDCProviders, account, name)
+	case KindSAMLProvider:
+		return find(tx, SAMLProviders, account, name)
+	case KindServerCertificate:
+		return find(tx, ServerCertificates, account, name)
 	}
 	return nil, kv.ErrNotFound
 }

@@ -16,6 +16,6 @@ func services(env service.Env, who *identity.Store, op gigawatt.Operator) []*ser
 		gigawatt.New(op, env.Account),
 		iam.New(env, who),
 		sqs.New(env),
-		sts.New(env, who),
+		sts.New(env, who, newFetcher()),
 	}
 }

@@ -23,7 +23,7 @@ func ownerOf(tx *kv.Tx, c *service.Call, name *string) (owner, error) {
 	if err != nil || n == "" {
 		return owner{}, err
 	}
-	u, err := getUser(tx, c.Account, n)
+	u, err := entity.GetUser(tx, c.Account, n)
 	if err != nil {
 		return owner{}, err
 	}
@@ -63,14 +63,14 @@ func (s *svc) createAccessKey(ctx context.Context, c *service.Call, in *api.Crea
 	if err != nil {
 		return nil, err
 	}
-	created := second(c)
+	created := entity.Second(c)
 	out := &api.AccessKey{AccessKeyId: id, SecretAccessKey: secret, Status: api.StatusTypeActive, CreateDate: &created}
 	err = c.Update(ctx, func(tx *kv.Tx) error {
 		o, err := ownerOf(tx, c, in.UserName)
 		if err != nil {
 			return err
 		}
-		n, err := countRows(identity.KeysOf, tx, c.Account, o.id)
+		n, err := entity.CountRows(identity.KeysOf, tx, c.Account, o.id)
 		if err != nil {
 			return err
 		}

@@ -223,7 +223,7 @@ func summarize(tx *kv.Tx, c *service.Call, m map[string]int32) error {
 			m["AccountMFAEnabled"] = 1
 		}
 	}
-	keys, err := countRows(identity.KeysOf, tx, c.Account, "")
+	keys, err := entity.CountRows(identity.KeysOf, tx, c.Account, "")
 	m["AccountAccessKeysPresent"] = int32(min(keys, 1))
 	return err
 }

@@ -50,7 +50,7 @@ func attachTo(tx *kv.Tx, h *holder, p *identity.Policy, policyARN string) error 
 	if err != nil || has {
 		return err
 	}
-	n, err := countRows(identity.Attached, tx, h.account, h.ID)
+	n, err := entity.CountRows(identity.Attached, tx, h.account, h.ID)
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func listAttached(ctx context.Context, c *service.Call, kind identity.Kind, name
 		}
 		rows := identity.Attached.Scan(tx, kv.Scan{Prefix: []any{c.Account, h.ID}, After: p.After})
 		list, err = entity.Collect(p, rows, func(a *string) (api.AttachedPolicy, bool, error) {
-			return apiAttached(*a), under(pathOf(*a), entity.Value(prefix)), nil
+			return apiAttached(*a), entity.Under(entity.PathOf(*a), entity.Value(prefix)), nil
 		})
 		return err
 	})

@@ -214,10 +214,10 @@ func (d *detailer) awsPolicies(after kv.Key) (kv.Key, bool, error) {
 		for r, err := range entity.Rows(identity.AWSManaged(), after) {
 			var in bool
 			if err == nil {
-				in, err = any1(identity.Attachment, d.tx, []any{d.account, r.Value.ID})
+				in, err = entity.Any(identity.Attachment, d.tx, []any{d.account, r.Value.ID})
 			}
 			if err == nil && !in {
-				in, err = any1(identity.Bounded, d.tx, []any{d.account, r.Value.ID})
+				in, err = entity.Any(identity.Bounded, d.tx, []any{d.account, r.Value.ID})
 			}
 			if (in || err != nil) && !yield(r, err) {
 				return

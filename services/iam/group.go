@@ -32,12 +32,12 @@ func needCreateGroup(c *service.Call, in *api.CreateGroupInput) []policy.Need {
 }
 
 func (s *svc) createGroup(ctx context.Context, c *service.Call, in *api.CreateGroupInput) (*api.CreateGroupOutput, error) {
-	g := &identity.Group{Entity: newEntity(c, "AGPA", in.Path, in.GroupName)}
+	g := &identity.Group{Entity: entity.New(c, "AGPA", in.Path, in.GroupName)}
 	err := c.Update(ctx, func(tx *kv.Tx) error {
-		if err := quota(tx, c.Account, identity.KindGroup, "GroupsPerAccount", maxGroups); err != nil {
+		if err := entity.Quota(tx, c.Account, identity.KindGroup, "GroupsPerAccount", maxGroups); err != nil {
 			return err
 		}
-		return orExists(identity.Groups.Create(tx, c.Account, g), "Group with name %s already exists.", in.GroupName)
+		return entity.OrExists(identity.Groups.Create(tx, c.Account, g), "Group with name %s already exists.", in.GroupName)
 	})
 	if err != nil {
 		return nil, err
@@ -91,7 +91,7 @@ func (s *svc) listGroups(ctx context.Context, c *service.Call, in *api.ListGroup
 	out := &api.ListGroupsOutput{}
 	err = c.View(ctx, func(tx *kv.Tx) error {
 		out.Groups, err = entity.Collect(p, identity.Groups.Scan(tx, c.Account, p.After), func(g *identity.Group) (api.Group, bool, error) {
-			return apiGroup(c.Account, g), under(g.Path, prefix), nil
+			return apiGroup(c.Account, g), entity.Under(g.Path, prefix), nil
 		})
 		return err
 	})
@@ -110,7 +110,7 @@ func (s *svc) listGroupsForUser(ctx context.Context, c *service.Call, in *api.Li
 	}
 	out := &api.ListGroupsForUserOutput{}
 	err = c.View(ctx, func(tx *kv.Tx) error {
-		u, err := getUser(tx, c.Account, in.UserName)
+		u, err := entity.GetUser(tx, c.Account, in.UserName)
 		if err != nil {
 			return err
 		}
@@ -146,7 +146,7 @@ func (s *svc) updateGroup(ctx context.Context, c *service.Call, in *api.UpdateGr
 		if in.NewGroupName != nil {
 			name = *in.NewGroupName
 		}
-		return orExists(identity.Groups.Rename(tx, c.Account, g, name), "Group with name %s already exists.", name)
+		return entity.OrExists(identity.Groups.Rename(tx, c.Account, g, name), "Group with name %s already exists.", name)
 	})
 }
 
@@ -164,7 +164,7 @@ func (s *svc) addUserToGroup(ctx context.Context, c *service.Call, in *api.AddUs
 		if err != nil || has {
 			return err
 		}
-		n, err := countRows(identity.Members, tx, c.Account, u.ID)
+		n, err := entity.CountRows(identity.Members, tx, c.Account, u.ID)
 		if err != nil {
 			return err
 		}
@@ -186,7 +186,7 @@ func member(tx *kv.Tx, account arn.AccountID, group, user string) (*identity.Gro
 	if err != nil {
 		return nil, nil, err
 	}
-	u, err := getUser(tx, account, user)
+	u, err := entity.GetUser(tx, account, user)
 	return g, u, err
 }
 
@@ -220,7 +220,7 @@ func (s *svc) deleteGroup(ctx context.Context, c *service.Call, in *api.DeleteGr
 		if err != nil {
 			return err
 		}
-		has, err := any1(identity.Roster, tx, []any{c.Account, g.ID})
+		has, err := entity.Any(identity.Roster, tx, []any{c.Account, g.ID})
 		if err != nil {
 			return err
 		}

@@ -1,13 +1,10 @@
 package iam
 
 import (
-	"time"
-
 	api "github.com/gigawatt-cloud/gigawatt/api/iamapi"
 	"github.com/gigawatt-cloud/gigawatt/aws/arn"
 	"github.com/gigawatt-cloud/gigawatt/identity"
 	"github.com/gigawatt-cloud/gigawatt/kv"
-	"github.com/gigawatt-cloud/gigawatt/service"
 	"github.com/gigawatt-cloud/gigawatt/services/iam/entity"
 )
 
@@ -27,7 +24,7 @@ func getHolder(tx *kv.Tx, account arn.AccountID, kind identity.Kind, name string
 	var err error
 	switch kind {
 	case identity.KindUser:
-		if h.user, err = getUser(tx, account, name); err == nil {
+		if h.user, err = entity.GetUser(tx, account, name); err == nil {
 			h.Entity = &h.user.Entity
 		}
 	case identity.KindRole:
@@ -81,40 +78,20 @@ var title = map[identity.Kind]string{identity.KindUser: "User", identity.KindGro
 // empty refuses to delete a holder that still has policies.
 func (h *holder) empty(tx *kv.Tx) error {
 	prefix := []any{h.account, h.ID}
-	has, err := any1(identity.Attached, tx, prefix)
+	has, err := entity.Any(identity.Attached, tx, prefix)
 	if err != nil {
 		return err
 	}
 	if has {
 		return api.ErrDeleteConflictException("Cannot delete entity, must detach all policies first.")
 	}
-	if has, err = any1(identity.Inlines, tx, prefix); err != nil {
+	if has, err = entity.Any(identity.Inlines, tx, prefix); err != nil {
 		return err
 	}
 	if has {
 		return api.ErrDeleteConflictException("Cannot delete entity, must delete policies first.")
 	}
 	return nil
-}
-
-// any1 reports whether a table has a row with a prefix.
-func any1[T any](t *kv.Table[T], tx *kv.Tx, prefix []any) (bool, error) {
-	for _, err := range t.Scan(tx, kv.Scan{Prefix: prefix, Limit: 1}) {
-		return err == nil, err
-	}
-	return false, nil
-}
-
-// countRows counts the rows with a prefix.
-func countRows[T any](t *kv.Table[T], tx *kv.Tx, prefix ...any) (int, error) {
-	n := 0
-	for _, err := range t.Scan(tx, kv.Scan{Prefix: prefix}) {
-		if err != nil {
-			return 0, err
-		}
-		n++
-	}
-	return n, nil
 }
 
 // setBoundary sets or removes ("") the permissions boundary of a user or role
@@ -149,15 +126,3 @@ func apiBoundary(policyARN string) *api.AttachedPermissionsBoundary {
 	kind := "Policy"
 	return &api.AttachedPermissionsBoundary{PermissionsBoundaryType: &kind, PermissionsBoundaryArn: &policyARN}
 }
-
-// newEntity is the common part of what a call creates.
-func newEntity(c *service.Call, prefix string, path *string, name string) identity.Entity {
-	e := identity.Entity{Path: "/", Name: name, ID: prefix + c.IDs.Alnum(17), Created: second(c)}
-	if path != nil {
-		e.Path = *path
-	}
-	return e
-}
-
-// second is the time of the call as IAM keeps it.
-func second(c *service.Call) time.Time { return c.Now.Truncate(time.Second) }

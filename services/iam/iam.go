@@ -14,7 +14,9 @@ import (
 	api "github.com/gigawatt-cloud/gigawatt/api/iamapi"
 	"github.com/gigawatt-cloud/gigawatt/identity"
 	"github.com/gigawatt-cloud/gigawatt/service"
+	"github.com/gigawatt-cloud/gigawatt/services/iam/credential"
 	"github.com/gigawatt-cloud/gigawatt/services/iam/entity"
+	"github.com/gigawatt-cloud/gigawatt/services/iam/provider"
 )
 
 type svc struct{ who *identity.Store }
@@ -22,7 +24,9 @@ type svc struct{ who *identity.Store }
 // New returns the service. who is the store that the gateway asks.
 func New(_ service.Env, who *identity.Store) *service.Service {
 	s := &svc{who}
-	return &service.Service{Name: "iam", Resource: entity.Resource, Handlers: slices.Concat(s.principals(), s.policies())}
+	return &service.Service{Name: "iam", Resource: entity.Resource, Handlers: slices.Concat(
+		s.principals(), s.policies(), credential.Handlers(who), provider.Handlers(who),
+	)}
 }
 
 // principals is every operation on users, groups, roles and what they have.

@@ -97,7 +97,7 @@ func (s *svc) createServiceLinkedRole(ctx context.Context, c *service.Call, in *
 		return nil, err
 	}
 	r := &identity.Role{
-		Entity: newEntity(c, "AROA", &path, name), Description: entity.Value(in.Description),
+		Entity: entity.New(c, "AROA", &path, name), Description: entity.Value(in.Description),
 		Trust: trust, MaxSession: time.Hour,
 	}
 	err = c.Update(ctx, func(tx *kv.Tx) error {

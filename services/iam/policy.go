@@ -41,11 +41,11 @@ func policyARN(account arn.AccountID, p *identity.Policy) string {
 
 // apiPolicy is a policy as lists have it, with its number of uses.
 func apiPolicy(tx *kv.Tx, account arn.AccountID, p *identity.Policy) (api.Policy, error) {
-	attached, err := countRows(identity.Attachment, tx, account, p.ID)
+	attached, err := entity.CountRows(identity.Attachment, tx, account, p.ID)
 	if err != nil {
 		return api.Policy{}, err
 	}
-	bounds, err := countRows(identity.Bounded, tx, account, p.ID)
+	bounds, err := entity.CountRows(identity.Bounded, tx, account, p.ID)
 	if err != nil {
 		return api.Policy{}, err
 	}
@@ -76,7 +76,7 @@ func checkManaged(document string) error {
 }
 
 func needCreatePolicy(c *service.Call, in *api.CreatePolicyInput) []policy.Need {
-	return withTagging(entity.NeedNew(c, "CreatePolicy", identity.KindPolicy, in.Path, in.PolicyName,
+	return entity.WithTagging(entity.NeedNew(c, "CreatePolicy", identity.KindPolicy, in.Path, in.PolicyName,
 		entity.TagKeys(nil, in.Tags)), "TagPolicy", in.Tags)
 }
 
@@ -85,9 +85,9 @@ func (s *svc) createPolicy(ctx context.Context, c *service.Call, in *api.CreateP
 		return nil, err
 	}
 	p := &identity.Policy{
-		Entity:      newEntity(c, "ANPA", in.Path, in.PolicyName),
-		Description: entity.Value(in.Description), Default: "v1", Next: 2, Updated: second(c),
-		Versions: []identity.Version{{ID: "v1", Document: in.PolicyDocument, Created: second(c)}},
+		Entity:      entity.New(c, "ANPA", in.Path, in.PolicyName),
+		Description: entity.Value(in.Description), Default: "v1", Next: 2, Updated: entity.Second(c),
+		Versions: []identity.Version{{ID: "v1", Document: in.PolicyDocument, Created: entity.Second(c)}},
 	}
 	var err error
 	if p.Tags, err = entity.Retag(nil, in.Tags); err != nil {
@@ -95,10 +95,10 @@ func (s *svc) createPolicy(ctx context.Context, c *service.Call, in *api.CreateP
 	}
 	out := &api.CreatePolicyOutput{}
 	err = c.Update(ctx, func(tx *kv.Tx) error {
-		if err := quota(tx, c.Account, identity.KindPolicy, "PoliciesPerAccount", maxPolicies); err != nil {
+		if err := entity.Quota(tx, c.Account, identity.KindPolicy, "PoliciesPerAccount", maxPolicies); err != nil {
 			return err
 		}
-		if err := orExists(identity.Policies.Create(tx, c.Account, p), "A policy called %s already exists. Duplicate names are not allowed.", p.Name); err != nil {
+		if err := entity.OrExists(identity.Policies.Create(tx, c.Account, p), "A policy called %s already exists. Duplicate names are not allowed.", p.Name); err != nil {
 			return err
 		}
 		out.Policy, err = apiWholePolicy(tx, c.Account, p)
@@ -146,7 +146,7 @@ func (s *svc) listPolicies(ctx context.Context, c *service.Call, in *api.ListPol
 	err = c.View(ctx, func(tx *kv.Tx) error {
 		out.Policies, err = entity.Collect(p, everyPolicy(tx, c.Account, p.After), func(v *identity.Policy) (api.Policy, bool, error) {
 			aws := identity.IsAWSManaged(v)
-			if !under(v.Path, prefix) || aws && scope == api.PolicyScopeTypeLocal || !aws && scope == api.PolicyScopeTypeAws {
+			if !entity.Under(v.Path, prefix) || aws && scope == api.PolicyScopeTypeLocal || !aws && scope == api.PolicyScopeTypeAws {
 				return api.Policy{}, false, nil
 			}
 			a, err := apiPolicy(tx, c.Account, v)

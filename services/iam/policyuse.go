@@ -53,7 +53,7 @@ func (s *svc) listEntitiesForPolicy(ctx context.Context, c *service.Call, in *ap
 			if err != nil {
 				return usedBy{}, false, err
 			}
-			return usedBy{n, *id}, under(e.Path, prefix), nil
+			return usedBy{n, *id}, entity.Under(e.Path, prefix), nil
 		})
 		for i := range list {
 			addUser(out, &list[i])

@@ -39,22 +39,22 @@ func apiProfile(tx *kv.Tx, account arn.AccountID, p *identity.Profile) (api.Inst
 }
 
 func needCreateInstanceProfile(c *service.Call, in *api.CreateInstanceProfileInput) []policy.Need {
-	return withTagging(entity.NeedNew(c, "CreateInstanceProfile", identity.KindProfile, in.Path, in.InstanceProfileName,
+	return entity.WithTagging(entity.NeedNew(c, "CreateInstanceProfile", identity.KindProfile, in.Path, in.InstanceProfileName,
 		entity.TagKeys(nil, in.Tags)), "TagInstanceProfile", in.Tags)
 }
 
 func (s *svc) createInstanceProfile(ctx context.Context, c *service.Call, in *api.CreateInstanceProfileInput) (*api.CreateInstanceProfileOutput, error) {
-	p := &identity.Profile{Entity: newEntity(c, "AIPA", in.Path, in.InstanceProfileName)}
+	p := &identity.Profile{Entity: entity.New(c, "AIPA", in.Path, in.InstanceProfileName)}
 	var err error
 	if p.Tags, err = entity.Retag(nil, in.Tags); err != nil {
 		return nil, err
 	}
 	var out api.InstanceProfile
 	err = c.Update(ctx, func(tx *kv.Tx) error {
-		if err := quota(tx, c.Account, identity.KindProfile, "InstanceProfilesPerAccount", maxProfiles); err != nil {
+		if err := entity.Quota(tx, c.Account, identity.KindProfile, "InstanceProfilesPerAccount", maxProfiles); err != nil {
 			return err
 		}
-		if err := orExists(identity.Profiles.Create(tx, c.Account, p), "Instance Profile %s already exists.", p.Name); err != nil {
+		if err := entity.OrExists(identity.Profiles.Create(tx, c.Account, p), "Instance Profile %s already exists.", p.Name); err != nil {
 			return err
 		}
 		out, err = apiProfile(tx, c.Account, p)
@@ -98,7 +98,7 @@ func (s *svc) listInstanceProfiles(ctx context.Context, c *service.Call, in *api
 		rows := identity.Profiles.Scan(tx, c.Account, p.After)
 		out.InstanceProfiles, err = entity.Collect(p, rows, func(v *identity.Profile) (api.InstanceProfile, bool, error) {
 			a, err := apiProfile(tx, c.Account, v)
-			return a, under(v.Path, prefix), err
+			return a, entity.Under(v.Path, prefix), err
 		})
 		return err
 	})

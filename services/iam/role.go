@@ -86,13 +86,13 @@ func lastUsed(tx *kv.Tx, account arn.AccountID, r *identity.Role) (*api.RoleLast
 }
 
 func needCreateRole(c *service.Call, in *api.CreateRoleInput) []policy.Need {
-	return withTagging(entity.NeedNew(c, "CreateRole", identity.KindRole, in.Path, in.RoleName,
+	return entity.WithTagging(entity.NeedNew(c, "CreateRole", identity.KindRole, in.Path, in.RoleName,
 		entity.TagKeys(boundaryKeys(in.PermissionsBoundary), in.Tags)), "TagRole", in.Tags)
 }
 
 func (s *svc) createRole(ctx context.Context, c *service.Call, in *api.CreateRoleInput) (*api.CreateRoleOutput, error) {
 	r := &identity.Role{
-		Entity:      newEntity(c, "AROA", in.Path, in.RoleName),
+		Entity:      entity.New(c, "AROA", in.Path, in.RoleName),
 		Description: entity.Value(in.Description), MaxSession: time.Hour,
 	}
 	if isLinked(r) {
@@ -127,10 +127,10 @@ func (s *svc) createRole(ctx context.Context, c *service.Call, in *api.CreateRol
 }
 
 func putNewRole(tx *kv.Tx, account arn.AccountID, r *identity.Role) error {
-	if err := quota(tx, account, identity.KindRole, "RolesPerAccount", maxRoles); err != nil {
+	if err := entity.Quota(tx, account, identity.KindRole, "RolesPerAccount", maxRoles); err != nil {
 		return err
 	}
-	return orExists(identity.Roles.Create(tx, account, r), "Role with name %s already exists.", r.Name)
+	return entity.OrExists(identity.Roles.Create(tx, account, r), "Role with name %s already exists.", r.Name)
 }
 
 func (s *svc) needGetRole(c *service.Call, in *api.GetRoleInput) []policy.Need {
@@ -163,7 +163,7 @@ func (s *svc) listRoles(ctx context.Context, c *service.Call, in *api.ListRolesI
 	err = c.View(ctx, func(tx *kv.Tx) error {
 		out.Roles, err = entity.Collect(p, identity.Roles.Scan(tx, c.Account, p.After), func(r *identity.Role) (api.Role, bool, error) {
 			a, err := apiRole(tx, c.Account, r)
-			return a, under(r.Path, prefix), err
+			return a, entity.Under(r.Path, prefix), err
 		})
 		return err
 	})
@@ -241,7 +241,7 @@ func (s *svc) deleteRole(ctx context.Context, c *service.Call, in *api.DeleteRol
 		if err != nil {
 			return err
 		}
-		has, err := any1(identity.ProfilesOf, tx, []any{c.Account, r.ID})
+		has, err := entity.Any(identity.ProfilesOf, tx, []any{c.Account, r.ID})
 		if err != nil {
 			return err
 		}

@@ -2,7 +2,6 @@ package iam
 
 import (
 	"context"
-	"errors"
 
 	api "github.com/gigawatt-cloud/gigawatt/api/iamapi"
 	"github.com/gigawatt-cloud/gigawatt/aws/arn"
@@ -14,12 +13,6 @@ import (
 )
 
 const maxUsers = 5000
-
-// getUser returns a user or NoSuchEntity.
-func getUser(tx *kv.Tx, account arn.AccountID, name string) (*identity.User, error) {
-	u, err := identity.Users.Find(tx, account, name)
-	return u, entity.OrNoSuchEntity(err, "The user with name %s cannot be found.", name)
-}
 
 // apiUser is a user as lists have it.
 func apiUser(account arn.AccountID, u *identity.User) api.User {
@@ -47,29 +40,19 @@ func boundaryKeys(policyARN *string) policy.Context {
 }
 
 func needCreateUser(c *service.Call, in *api.CreateUserInput) []policy.Need {
-	return withTagging(entity.NeedNew(c, "CreateUser", identity.KindUser, in.Path, in.UserName,
+	return entity.WithTagging(entity.NeedNew(c, "CreateUser", identity.KindUser, in.Path, in.UserName,
 		entity.TagKeys(boundaryKeys(in.PermissionsBoundary), in.Tags)), "TagUser", in.Tags)
 }
 
-// withTagging adds the permission to tag to that of creating with tags.
-func withTagging(needs []policy.Need, action string, tags []api.Tag) []policy.Need {
-	if len(tags) == 0 {
-		return needs
-	}
-	n := needs[0]
-	n.Action = "iam:" + action
-	return append(needs, n)
-}
-
 func (s *svc) createUser(ctx context.Context, c *service.Call, in *api.CreateUserInput) (*api.CreateUserOutput, error) {
-	u := &identity.User{Entity: newEntity(c, "AIDA", in.Path, in.UserName)}
+	u := &identity.User{Entity: entity.New(c, "AIDA", in.Path, in.UserName)}
 	var err error
 	if u.Tags, err = entity.Retag(nil, in.Tags); err != nil {
 		return nil, err
 	}
 	err = c.Update(ctx, func(tx *kv.Tx) error {
 		u.Boundary = ""
-		if err := quota(tx, c.Account, identity.KindUser, "UsersPerAccount", maxUsers); err != nil {
+		if err := entity.Quota(tx, c.Account, identity.KindUser, "UsersPerAccount", maxUsers); err != nil {
 			return err
 		}
 		if in.PermissionsBoundary != nil {
@@ -78,29 +61,12 @@ func (s *svc) createUser(ctx context.Context, c *service.Call, in *api.CreateUse
 				return err
 			}
 		}
-		return orExists(identity.Users.Create(tx, c.Account, u), "User with name %s already exists.", in.UserName)
+		return entity.OrExists(identity.Users.Create(tx, c.Account, u), "User with name %s already exists.", in.UserName)
 	})
 	if err != nil {
 		return nil, err
 	}
 	return &api.CreateUserOutput{User: apiWholeUser(c.Account, u)}, nil
-}
-
-// quota refuses one more of a kind than an account may have.
-func quota(tx *kv.Tx, account arn.AccountID, kind identity.Kind, name string, limit int) error {
-	n, err := identity.Count(tx, account, kind)
-	if err == nil && n >= limit {
-		return entity.ErrQuota(name, limit)
-	}
-	return err
-}
-
-// orExists turns identity.ErrExists into EntityAlreadyExists with a sentence.
-func orExists(err error, format string, args ...any) error {
-	if errors.Is(err, identity.ErrExists) {
-		return api.ErrEntityAlreadyExistsException(format, args...)
-	}
-	return err
 }
 
 func (s *svc) needGetUser(c *service.Call, in *api.GetUserInput) []policy.Need {
@@ -119,7 +85,7 @@ func (s *svc) getUser(ctx context.Context, c *service.Call, in *api.GetUserInput
 			out.User = &api.User{Path: "/", UserId: string(c.Account), Arn: identity.RootARN(c.Account), CreateDate: created}
 			return err
 		}
-		u, err := getUser(tx, c.Account, name)
+		u, err := entity.GetUser(tx, c.Account, name)
 		if err != nil {
 			return err
 		}
@@ -142,7 +108,7 @@ func (s *svc) listUsers(ctx context.Context, c *service.Call, in *api.ListUsersI
 	out := &api.ListUsersOutput{}
 	err = c.View(ctx, func(tx *kv.Tx) error {
 		out.Users, err = entity.Collect(p, identity.Users.Scan(tx, c.Account, p.After), func(u *identity.User) (api.User, bool, error) {
-			return apiUser(c.Account, u), under(u.Path, prefix), nil
+			return apiUser(c.Account, u), entity.Under(u.Path, prefix), nil
 		})
 		return err
 	})
@@ -160,7 +126,7 @@ func (s *svc) renamed(c *service.Call, old policy.Need, kind identity.Kind, name
 	if newPath == nil && newName == nil {
 		return nil
 	}
-	path := pathOf(old.Resource)
+	path := entity.PathOf(old.Resource)
 	if newPath != nil {
 		path = *newPath
 	}
@@ -172,7 +138,7 @@ func (s *svc) renamed(c *service.Call, old policy.Need, kind identity.Kind, name
 
 func (s *svc) updateUser(ctx context.Context, c *service.Call, in *api.UpdateUserInput) (*api.UpdateUserOutput, error) {
 	return &api.UpdateUserOutput{}, c.Update(ctx, func(tx *kv.Tx) error {
-		u, err := getUser(tx, c.Account, in.UserName)
+		u, err := entity.GetUser(tx, c.Account, in.UserName)
 		if err != nil {
 			return err
 		}
@@ -183,7 +149,7 @@ func (s *svc) updateUser(ctx context.Context, c *service.Call, in *api.UpdateUse
 		if in.NewUserName != nil {
 			name = *in.NewUserName
 		}
-		return orExists(identity.Users.Rename(tx, c.Account, u, name), "User with name %s already exists.", name)
+		return entity.OrExists(identity.Users.Rename(tx, c.Account, u, name), "User with name %s already exists.", name)
 	})
 }
 
@@ -193,7 +159,7 @@ func (s *svc) needDeleteUser(c *service.Call, in *api.DeleteUserInput) []policy.
 
 func (s *svc) deleteUser(ctx context.Context, c *service.Call, in *api.DeleteUserInput) (*api.DeleteUserOutput, error) {
 	return &api.DeleteUserOutput{}, c.Update(ctx, func(tx *kv.Tx) error {
-		u, err := getUser(tx, c.Account, in.UserName)
+		u, err := entity.GetUser(tx, c.Account, in.UserName)
 		if err != nil {
 			return err
 		}
@@ -214,7 +180,7 @@ func (s *svc) deleteUser(ctx context.Context, c *service.Call, in *api.DeleteUse
 // deletable refuses to delete a user who still has anything.
 func deletable(tx *kv.Tx, account arn.AccountID, u *identity.User) error {
 	prefix := []any{account, u.ID}
-	has, err := any1(identity.KeysOf, tx, prefix)
+	has, err := entity.Any(identity.KeysOf, tx, prefix)
 	if err != nil {
 		return err
 	}
@@ -227,7 +193,7 @@ func deletable(tx *kv.Tx, account arn.AccountID, u *identity.User) error {
 		}
 		return api.ErrDeleteConflictException("Cannot delete entity, must delete %s first.", *r.Value)
 	}
-	if has, err = any1(identity.Members, tx, prefix); err != nil {
+	if has, err = entity.Any(identity.Members, tx, prefix); err != nil {
 		return err
 	}
 	if has {
@@ -243,7 +209,7 @@ func (s *svc) needTagUser(c *service.Call, in *api.TagUserInput) []policy.Need {
 
 func (s *svc) tagUser(ctx context.Context, c *service.Call, in *api.TagUserInput) (*api.TagUserOutput, error) {
 	return &api.TagUserOutput{}, c.Update(ctx, func(tx *kv.Tx) error {
-		u, err := getUser(tx, c.Account, in.UserName)
+		u, err := entity.GetUser(tx, c.Account, in.UserName)
 		if err != nil {
 			return err
 		}
@@ -260,7 +226,7 @@ func (s *svc) needUntagUser(c *service.Call, in *api.UntagUserInput) []policy.Ne
 
 func (s *svc) untagUser(ctx context.Context, c *service.Call, in *api.UntagUserInput) (*api.UntagUserOutput, error) {
 	return &api.UntagUserOutput{}, c.Update(ctx, func(tx *kv.Tx) error {
-		u, err := getUser(tx, c.Account, in.UserName)
+		u, err := entity.GetUser(tx, c.Account, in.UserName)
 		if err != nil {
 			return err
 		}
@@ -280,7 +246,7 @@ func (s *svc) listUserTags(ctx context.Context, c *service.Call, in *api.ListUse
 	}
 	out := &api.ListUserTagsOutput{}
 	err = c.View(ctx, func(tx *kv.Tx) error {
-		u, err := getUser(tx, c.Account, in.UserName)
+		u, err := entity.GetUser(tx, c.Account, in.UserName)
 		if err != nil {
 			return err
 		}

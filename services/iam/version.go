@@ -54,10 +54,10 @@ func (s *svc) createPolicyVersion(ctx context.Context, c *service.Call, in *api.
 		if len(p.Versions) >= maxVersions {
 			return api.ErrLimitExceededException("A managed policy can have up to %d versions. Before you create a new version, you must delete an existing version.", maxVersions)
 		}
-		v := identity.Version{ID: "v" + strconv.Itoa(p.Next), Document: in.PolicyDocument, Created: second(c)}
+		v := identity.Version{ID: "v" + strconv.Itoa(p.Next), Document: in.PolicyDocument, Created: entity.Second(c)}
 		p.Next++
 		p.Versions = append(p.Versions, v)
-		p.Updated = second(c)
+		p.Updated = entity.Second(c)
 		if in.SetAsDefault != nil && *in.SetAsDefault {
 			p.Default = v.ID
 		}
@@ -129,7 +129,7 @@ func (s *svc) setDefaultPolicyVersion(ctx context.Context, c *service.Call, in *
 		if err != nil {
 			return err
 		}
-		p.Default, p.Updated = v.ID, second(c)
+		p.Default, p.Updated = v.ID, entity.Second(c)
 		return identity.Policies.Put(tx, c.Account, p)
 	})
 }

@@ -3,8 +3,9 @@
 //
 // Credentials are sealed into their session token by package identity, so
 // nothing here is stored. AssumeRole's permission is decided by the gateway,
-// which gets the role's trust policy from [svc.resource]; what the session may
-// then do is decided call by call, from the policies of the role at that time.
+// which gets the role's trust policy from [svc.resource]; that of somebody whom
+// an identity provider vouches for, in federate.go. What the session may then
+// do is decided call by call, from the policies of the role at that time.
 package sts
 
 import (
@@ -19,15 +20,20 @@ import (
 	"github.com/gigawatt-cloud/gigawatt/service"
 )
 
-type svc struct{ who *identity.Store }
+type svc struct {
+	who  *identity.Store
+	keys keyRing
+}
 
-// New returns the service.
-func New(_ service.Env, who *identity.Store) *service.Service {
-	s := &svc{who}
+// New returns the service. web reads the public keys of identity providers.
+func New(_ service.Env, who *identity.Store, web Fetcher) *service.Service {
+	s := &svc{who: who, keys: keyRing{from: web}}
 	return &service.Service{
 		Name: "sts", Resource: s.resource,
 		Handlers: []*service.Handler{
 			service.Handle(api.AssumeRole, needAssumeRole, s.assumeRole).Refuse("ProvidedContexts", "MinimumSessionTokenSize"),
+			service.Handle(api.AssumeRoleWithSAML, service.Public, s.assumeRoleWithSAML).Refuse("MinimumSessionTokenSize"),
+			service.Handle(api.AssumeRoleWithWebIdentity, service.Public, s.assumeRoleWithWebIdentity).Refuse("MinimumSessionTokenSize", "ProviderId"),
 			service.Handle(api.DecodeAuthorizationMessage, needDecodeAuthorizationMessage, s.decodeAuthorizationMessage),
 			service.Handle(api.GetAccessKeyInfo, needGetAccessKeyInfo, s.getAccessKeyInfo),
 			service.Handle(api.GetCallerIdentity, service.Public, s.getCallerIdentity),
