@@ -241,6 +241,7 @@ func (x *exchange) finish() {
 	}
 	x.g.explain.add(x, code)
 	x.log(code)
+	x.tell(code)
 	if x.started && x.err != nil {
 		panic(http.ErrAbortHandler) // the client must not take what it got for the whole
 	}

@@ -130,6 +130,7 @@ var steps = []step{
 	{"id", (*exchange).identify},
 	{"route", (*exchange).route},
 	{"cors", (*exchange).cors},
+	{"accelerate", (*exchange).accelerate},
 	{"sigv4", (*exchange).authenticate},
 	{"decode", (*exchange).decode},
 	{"validate", (*exchange).validate},

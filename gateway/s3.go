@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/gigawatt-cloud/gigawatt/api/s3api"
 	"github.com/gigawatt-cloud/gigawatt/aws/awserr"
 	"github.com/gigawatt-cloud/gigawatt/aws/smithy"
 	"github.com/gigawatt-cloud/gigawatt/gateway/route"
@@ -79,6 +80,25 @@ func bucketConfig[In, Out any](x *exchange, op smithy.Op[In, Out], in *In, absen
 		return nil, errors.New(op.Name + " answered nothing")
 	}
 	return typed, nil
+}
+
+// accelerate refuses the accelerate endpoint of a bucket that has not opened it.
+func (x *exchange) accelerate() error {
+	if x.bucket == "" || !x.isS3() || !strings.HasPrefix(x.r.Host, x.bucket+".s3-accelerate.") {
+		return nil
+	}
+	payer := s3api.RequestPayerRequester
+	out, err := bucketConfig(x, s3api.GetBucketAccelerateConfiguration, &s3api.GetBucketAccelerateConfigurationInput{Bucket: x.bucket, RequestPayer: &payer}, "")
+	if err != nil {
+		return err
+	}
+	switch {
+	case out == nil || out.Status == nil:
+		return awserr.New("InvalidRequest", http.StatusBadRequest, "S3 Transfer Acceleration is not configured on this bucket")
+	case *out.Status != s3api.BucketAccelerateStatusEnabled:
+		return awserr.New("InvalidRequest", http.StatusBadRequest, "S3 Transfer Acceleration is disabled on this bucket")
+	}
+	return nil
 }
 
 // hostName is a host without its port.

@@ -218,11 +218,11 @@ func (x *exchange) decodePost() error {
 	}
 	x.call.Transport.Header = h
 	x.in = x.handler.NewInput()
+	x.match.Labels = map[string]string{"Bucket": url.PathEscape(f.bucket), "Key": url.PathEscape(f.key)}
 	limit, bounded := f.post.MaxLength()
 	x.r.Body = &postFile{Reader: f.file, post: f.post, limit: limit, bounded: bounded}
 	return x.codec.Decode(x.match.Op, &protocol.Request{
-		Method: http.MethodPut, Header: h, Body: x.r.Body, ContentLength: -1, MaxBody: maxBody,
-		Labels: map[string]string{"Bucket": url.PathEscape(f.bucket), "Key": url.PathEscape(f.key)},
+		Method: http.MethodPut, Header: h, Body: x.r.Body, ContentLength: -1, MaxBody: maxBody, Labels: x.match.Labels,
 	}, x.in, &x.problems)
 }
 

@@ -120,6 +120,7 @@ func (x *exchange) findSite() error {
 	if err != nil {
 		return awserr.New("InvalidURI", http.StatusBadRequest, "Couldn't parse the specified URI.")
 	}
+	x.match.Labels["Key"] = url.PathEscape(key)
 	x.site = &site{bucket: bucket, key: key, config: config}
 	p := &policy.Principal{Type: policy.Anonymous}
 	if x.g.Open {
@@ -201,8 +202,11 @@ func (x *exchange) serveObject(key string, status int) error {
 		x.reply = &protocol.Response{Status: http.StatusMovedPermanently, Header: http.Header{"Location": {to}}}
 		return nil
 	}
-	if status != http.StatusOK {
+	switch {
+	case status != http.StatusOK:
 		rs.Status = status
+	case rs.Header.Get("Content-Range") != "":
+		rs.Status = http.StatusPartialContent
 	}
 	x.reply = rs
 	return nil

@@ -100,6 +100,9 @@ type Service struct {
 	Jobs []JobKind
 	// Start runs once before the first call; it registers recurring jobs.
 	Start func(ctx context.Context, c *Call) error
+	// Served is told of each request from outside that was answered, allowed or
+	// not; nil is fine. The client may wait for it.
+	Served func(ctx context.Context, c *Call, r *Reply) error
 }
 
 // Resource is what the permission check has to know of a resource.
