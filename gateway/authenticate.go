@@ -21,6 +21,11 @@ func (x *exchange) authenticate() error {
 		return err
 	}
 	x.call = x.g.newCall(p, x.match.Op, x.auth.Scope.Region, x.id, x.now)
+	if x.g.Used != nil && p.Type != policy.Anonymous {
+		if err := x.g.Used(x.ctx, p, x.match.Service.SigningName, x.call.Region, x.now); err != nil && x.ctx.Err() == nil {
+			x.g.Log.Error("note the use of an access key", "error", err)
+		}
+	}
 	x.call.Transport = x.transport()
 	x.adoptHoisted()
 	return x.openBody()

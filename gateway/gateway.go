@@ -69,6 +69,9 @@ type Config struct {
 	Healthy func() error
 	// Observe is told of every finished exchange; nil is fine.
 	Observe func(Observation)
+	// Used is told who called which service (by its signing name) and region,
+	// once the signature is verified; nil is fine. Its error is logged only.
+	Used func(ctx context.Context, p *policy.Principal, service, region string, now time.Time) error
 	// MaxInFlight bounds the requests that are worked on at once.
 	MaxInFlight int
 }

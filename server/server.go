@@ -113,7 +113,7 @@ func (s *Server) assemble(ctx context.Context) error {
 	s.gateway = gateway.New(gateway.Config{
 		Services: s.services, Identity: identityAdapter{s.identity}, Frame: s.frame, Journal: s.journal, IDs: s.ids,
 		Log: s.log, Region: s.cfg.Region, Account: s.cfg.Account, Open: s.cfg.Open, Version: Version,
-		Reset: s.reset, Healthy: s.db.Health, Observe: s.metrics.observe, MaxInFlight: s.cfg.MaxInFlight,
+		Reset: s.reset, Healthy: s.db.Health, Observe: s.metrics.observe, Used: s.identity.Used, MaxInFlight: s.cfg.MaxInFlight,
 	})
 	s.frame.Caller = s.gateway
 	s.runner = service.NewRunner(s.db, s.clock, s.log, s.services, s.gateway.JobCall)

@@ -17,6 +17,8 @@ import (
 	"github.com/gigawatt-cloud/gigawatt/services/iam/credential"
 	"github.com/gigawatt-cloud/gigawatt/services/iam/entity"
 	"github.com/gigawatt-cloud/gigawatt/services/iam/provider"
+	"github.com/gigawatt-cloud/gigawatt/services/iam/report"
+	"github.com/gigawatt-cloud/gigawatt/services/iam/simulate"
 )
 
 type svc struct{ who *identity.Store }
@@ -25,8 +27,8 @@ type svc struct{ who *identity.Store }
 func New(_ service.Env, who *identity.Store) *service.Service {
 	s := &svc{who}
 	return &service.Service{Name: "iam", Resource: entity.Resource, Handlers: slices.Concat(
-		s.principals(), s.policies(), credential.Handlers(who), provider.Handlers(who),
-	)}
+		s.principals(), s.policies(), credential.Handlers(who), provider.Handlers(who), simulate.Handlers(), report.Handlers(),
+	), Jobs: report.Jobs()}
 }
 
 // principals is every operation on users, groups, roles and what they have.

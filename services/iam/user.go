@@ -81,7 +81,7 @@ func (s *svc) getUser(ctx context.Context, c *service.Call, in *api.GetUserInput
 	out := &api.GetUserOutput{}
 	err = c.View(ctx, func(tx *kv.Tx) error {
 		if name == "" {
-			created, err := rootCreated(tx, c)
+			created, err := entity.RootCreated(tx, c.Account, c.Now)
 			out.User = &api.User{Path: "/", UserId: string(c.Account), Arn: identity.RootARN(c.Account), CreateDate: created}
 			return err
 		}

@@ -6,6 +6,7 @@ package entity
 import (
 	"context"
 	"errors"
+	"sync"
 
 	api "github.com/gigawatt-cloud/gigawatt/api/iamapi"
 	"github.com/gigawatt-cloud/gigawatt/aws/awserr"
@@ -88,7 +89,13 @@ func Resource(ctx context.Context, c *service.Call, n policy.Need) (service.Reso
 		return service.Resource{}, nil
 	}
 	keys := policy.Context{}
-	err := c.View(ctx, func(tx *kv.Tx) error {
+	var allows []policy.Source
+	err := c.View(ctx, func(tx *kv.Tx) (err error) {
+		if n.Action == "iam:ChangePassword" {
+			if allows, err = ownPassword(tx, c); err != nil {
+				return err
+			}
+		}
 		e, err := identity.FindEntity(tx, c.Account, kind, name)
 		if IsNotFound(err) {
 			return nil
@@ -106,7 +113,27 @@ func Resource(ctx context.Context, c *service.Call, n policy.Need) (service.Reso
 		}
 		return err
 	})
-	return service.Resource{Context: keys}, err
+	return service.Resource{Context: keys, Policies: allows}, err
+}
+
+// changeOwn is what an account's password policy allows with
+// AllowUsersToChangePassword.
+var changeOwn = sync.OnceValues(func() (*policy.Document, error) {
+	return policy.Parse([]byte(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"iam:ChangePassword","Resource":"*"}}`), policy.Resource)
+})
+
+// ownPassword is the permission that a password policy gives to every user, for
+// their own password.
+func ownPassword(tx *kv.Tx, c *service.Call) ([]policy.Source, error) {
+	rules, err := identity.PasswordPolicies.Get(tx, c.Account)
+	if IsNotFound(err) || err == nil && !rules.MayChange {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	doc, err := changeOwn()
+	return []policy.Source{{ID: "password policy", Doc: doc}}, err
 }
 
 // IsNotFound reports whether a row is not there.

@@ -93,3 +93,22 @@ func PathOf(s string) string {
 	}
 	return a.Resource[from : to+1]
 }
+
+// RootCreated is when the account's root got its first key that is left, or the
+// present time when it has none.
+func RootCreated(tx *kv.Tx, account arn.AccountID, now time.Time) (time.Time, error) {
+	first := now
+	for r, err := range identity.KeysOf.Scan(tx, kv.Scan{Prefix: []any{account, ""}}) {
+		if err != nil {
+			return first, err
+		}
+		k, err := identity.Keys.Get(tx, *r.Value)
+		if err != nil {
+			return first, err
+		}
+		if k.Created.Before(first) {
+			first = k.Created
+		}
+	}
+	return first, nil
+}
