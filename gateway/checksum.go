@@ -44,6 +44,15 @@ func checkChecksums(op *smithy.Operation, h, trailers http.Header, b []byte) err
 			}
 		}
 	}
+	if name := h.Get("X-Amz-Sdk-Checksum-Algorithm"); name != "" {
+		a, err := checksum.Parse(name)
+		if err != nil {
+			return awserr.New("InvalidRequest", http.StatusBadRequest, "Value for x-amz-sdk-checksum-algorithm header is invalid.")
+		}
+		if h.Get(a.Header()) == "" && trailers.Get(a.Header()) == "" {
+			return awserr.New("InvalidRequest", http.StatusBadRequest, "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.")
+		}
+	}
 	if !found && op.Checksum.Required {
 		return awserr.New("InvalidRequest", http.StatusBadRequest, "Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
 	}

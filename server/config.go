@@ -38,7 +38,10 @@ type Config struct {
 	OTLP string
 	// MaxInFlight bounds the requests that are worked on at once.
 	MaxInFlight int
-	Log         *slog.Logger
+	// LegacyACLs has new S3 buckets allow ACLs and public access, as AWS did
+	// before April 2023.
+	LegacyACLs bool
+	Log        *slog.Logger
 }
 
 // The defaults.

@@ -108,6 +108,7 @@ func (s *Server) assemble(ctx context.Context) error {
 	}
 	s.services = services(service.Env{
 		DB: s.db, Blobs: s.blobs, Clock: s.clock, Log: s.log, MasterKey: s.master, Region: s.cfg.Region, Account: s.cfg.Account,
+		LegacyACLs: s.cfg.LegacyACLs,
 	}, s.identity, s)
 	s.metrics = newMetrics()
 	s.gateway = gateway.New(gateway.Config{

@@ -5,6 +5,7 @@ import (
 	"github.com/gigawatt-cloud/gigawatt/service"
 	"github.com/gigawatt-cloud/gigawatt/services/gigawatt"
 	"github.com/gigawatt-cloud/gigawatt/services/iam"
+	"github.com/gigawatt-cloud/gigawatt/services/s3"
 	"github.com/gigawatt-cloud/gigawatt/services/sqs"
 	"github.com/gigawatt-cloud/gigawatt/services/sts"
 )
@@ -15,6 +16,7 @@ func services(env service.Env, who *identity.Store, op gigawatt.Operator) []*ser
 	return []*service.Service{
 		gigawatt.New(op, env.Account),
 		iam.New(env, who),
+		s3.New(env),
 		sqs.New(env),
 		sts.New(env, who, newFetcher()),
 	}

@@ -81,6 +81,9 @@ type Env struct {
 	// Region is the region that the cloud calls its own, Account its first account.
 	Region  string
 	Account arn.AccountID
+	// LegacyACLs has new buckets allow ACLs and public access, as AWS did
+	// before April 2023.
+	LegacyACLs bool
 }
 
 // Clock tells the time to what runs outside of calls, such as a long poll.

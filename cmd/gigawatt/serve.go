@@ -27,6 +27,7 @@ type serveCmd struct {
 	TLS       string          `name:"tls" help:"'self-signed' makes a certificate in the data directory." placeholder:"self-signed" env:"GIGAWATT_TLS"`
 	TLSCert   string          `name:"tls-cert" help:"Certificate file (PEM)." placeholder:"FILE" env:"GIGAWATT_TLS_CERT"`
 	TLSKey    string          `name:"tls-key" help:"Key file (PEM)." placeholder:"FILE" env:"GIGAWATT_TLS_KEY"`
+	LegacyACLs bool `name:"s3-legacy-acls" help:"New buckets allow ACLs and public access, as AWS did before April 2023." env:"GIGAWATT_S3_LEGACY_ACLS"`
 	OTLP      string          `name:"otlp" help:"Send OpenTelemetry traces to this OTLP/HTTP endpoint." placeholder:"URL" env:"GIGAWATT_OTLP"`
 	LogLevel  string          `name:"log-level" help:"debug logs every request, info the failed ones." enum:"debug,info,warn,error" default:"info" env:"GIGAWATT_LOG_LEVEL"`
 	LogJSON   bool            `name:"log-json" help:"Log JSON lines." env:"GIGAWATT_LOG_JSON"`
@@ -42,7 +43,7 @@ func (s *serveCmd) Run(ctx context.Context) error {
 	}
 	srv, err := server.Open(ctx, server.Config{
 		Dir: dir, Listen: s.Listen, Open: s.Open, Dev: s.Dev, Account: arn.AccountID(s.AccountID), Region: s.Region,
-		TLS: s.TLS, CertFile: s.TLSCert, KeyFile: s.TLSKey, OTLP: s.OTLP, Log: log,
+		TLS: s.TLS, CertFile: s.TLSCert, KeyFile: s.TLSKey, OTLP: s.OTLP, LegacyACLs: s.LegacyACLs, Log: log,
 	})
 	if err != nil {
 		return err

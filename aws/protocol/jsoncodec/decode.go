@@ -388,7 +388,7 @@ func namedFloat(s string) (float64, bool) {
 func (d *decoder) time(m *smithy.Member, v reflect.Value) error {
 	var t time.Time
 	var err error
-	if f := m.Time(smithy.UnixTimestamp); f == smithy.UnixTimestamp {
+	if f := d.rules.time(m); f == smithy.UnixTimestamp {
 		if c := d.peek(); c != '-' && c-'0' > 9 {
 			return d.wrong("Timestamp")
 		}

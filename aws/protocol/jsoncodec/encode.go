@@ -28,7 +28,7 @@ func (r Rules) Append(b []byte, m *smithy.Member, v reflect.Value) ([]byte, erro
 	case smithy.Document:
 		return AppendDocument(b, v.Interface())
 	}
-	return appendScalar(b, m, v)
+	return r.appendScalar(b, m, v)
 }
 
 // AppendFields writes the body members of v, a value of shape sh, without the
@@ -164,7 +164,7 @@ func appendStrings(b []byte, m map[string]string) []byte {
 	return append(b, '}')
 }
 
-func appendScalar(b []byte, m *smithy.Member, v reflect.Value) ([]byte, error) {
+func (r Rules) appendScalar(b []byte, m *smithy.Member, v reflect.Value) ([]byte, error) {
 	switch k := m.Shape.Kind; k {
 	case smithy.String:
 		if v.Kind() == reflect.String {
@@ -195,7 +195,7 @@ func appendScalar(b []byte, m *smithy.Member, v reflect.Value) ([]byte, error) {
 		if err != nil {
 			return b, err
 		}
-		f := m.Time(smithy.UnixTimestamp)
+		f := r.time(m)
 		if f == smithy.UnixTimestamp {
 			return timestamp.Append(b, f, t), nil
 		}

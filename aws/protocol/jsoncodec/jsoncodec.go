@@ -16,6 +16,17 @@ type Rules struct {
 	// bound to the path, to headers, to the query string or to the status code
 	// are not in the JSON.
 	Bindings bool
+	// Epoch says that all timestamps are seconds since 1970, whatever format the
+	// model gives them on the wire.
+	Epoch bool
+}
+
+// time is the format of m's timestamps.
+func (r Rules) time(m *smithy.Member) smithy.TimestampFormat {
+	if r.Epoch {
+		return smithy.UnixTimestamp
+	}
+	return m.Time(smithy.UnixTimestamp)
 }
 
 // name is m's name in JSON.

@@ -27,7 +27,8 @@ type Codec struct{}
 
 var _ protocol.Codec = Codec{}
 
-var rules = jsoncodec.Rules{}
+// rules: names and times do not depend on the wire.
+var rules = jsoncodec.Rules{Epoch: true}
 
 // maxStream bounds a streamed payload in a response, which is held in memory here.
 const maxStream = 64 << 20

@@ -51,17 +51,11 @@ func invalid(format string, args ...any) error {
 }
 
 // Parse checks a configuration and returns its targets. newID makes the id of
-// a target that has none. What has no service behind it yet is refused by name.
+// a target that has none. Topics, functions and
+// event buses are refused where the operation is handled.
 func Parse(in *s3api.NotificationConfiguration, newID func() string) ([]Target, error) {
-	switch {
-	case in == nil:
+	if in == nil {
 		return nil, awserr.New("MalformedXML", 400, "The XML you provided was not well-formed or did not validate against our published schema")
-	case len(in.TopicConfigurations) > 0:
-		return nil, unsupported("TopicConfigurations", "SNS")
-	case len(in.LambdaFunctionConfigurations) > 0:
-		return nil, unsupported("LambdaFunctionConfigurations", "Lambda")
-	case in.EventBridgeConfiguration != nil:
-		return nil, unsupported("EventBridgeConfiguration", "EventBridge")
 	}
 	seen := map[string]bool{}
 	var out []Target
@@ -82,10 +76,6 @@ func Parse(in *s3api.NotificationConfiguration, newID func() string) ([]Target, 
 		out = append(out, *t)
 	}
 	return out, nil
-}
-
-func unsupported(member, service string) error {
-	return awserr.New("NotImplemented", 501, "%s of PutBucketNotificationConfiguration is not supported before this version of Gigawatt has %s.", member, service)
 }
 
 func parse(in *s3api.QueueConfiguration, newID func() string) (*Target, error) {

@@ -75,10 +75,6 @@ func TestParseRefuses(t *testing.T) {
 	if _, err := parseAll(config(created, "prefix", "a"), config(created, "prefix", "b")); err != nil {
 		t.Errorf("disjoint prefixes: %v", err)
 	}
-	_, err := Parse(&s3api.NotificationConfiguration{EventBridgeConfiguration: &s3api.EventBridgeConfiguration{}}, nil)
-	if !awserr.HasCode(err, "NotImplemented") {
-		t.Errorf("EventBridge: %v", err)
-	}
 }
 
 func TestEventMessage(t *testing.T) {

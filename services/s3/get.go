@@ -1,0 +1,450 @@
+package s3
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gigawatt-cloud/gigawatt/api/s3api"
+	"github.com/gigawatt-cloud/gigawatt/aws/awserr"
+	"github.com/gigawatt-cloud/gigawatt/aws/policy"
+	"github.com/gigawatt-cloud/gigawatt/kv"
+	"github.com/gigawatt-cloud/gigawatt/meter"
+	"github.com/gigawatt-cloud/gigawatt/service"
+)
+
+func needGetObject(_ *service.Call, in *s3api.GetObjectInput) []policy.Need {
+	return []policy.Need{needObject("GetObject", "GetObjectVersion", in.Bucket, in.Key, in.VersionId)}
+}
+
+func needHeadObject(_ *service.Call, in *s3api.HeadObjectInput) []policy.Need {
+	return []policy.Need{needObject("GetObject", "GetObjectVersion", in.Bucket, in.Key, in.VersionId)}
+}
+
+// conditions are the four of a read.
+type conditions struct {
+	match, noneMatch     *string
+	modified, unmodified *time.Time
+}
+
+func (q *conditions) failed(o *object) (condition string, notModified bool) {
+	at := o.Modified.Truncate(time.Second)
+	switch {
+	case q.match != nil && !sameETag(*q.match, o.ETag):
+		return "If-Match", false
+	case q.match == nil && q.unmodified != nil && at.After(*q.unmodified):
+		return "If-Unmodified-Since", false
+	case q.noneMatch != nil && sameETag(*q.noneMatch, o.ETag):
+		return "If-None-Match", true
+	case q.noneMatch == nil && q.modified != nil && !at.After(*q.modified):
+		return "If-Modified-Since", true
+	}
+	return "", false
+}
+
+func (q *conditions) admitRead(o *object) error {
+	condition, notModified := q.failed(o)
+	switch {
+	case condition == "":
+		return nil
+	case notModified:
+		return awserr.New("NotModified", 304, "Not Modified").With("ETag", quoted(o.ETag))
+	}
+	return errPrecondition(condition)
+}
+
+func (q *conditions) admitCopy(o *object) error {
+	if condition, _ := q.failed(o); condition != "" {
+		return errPrecondition("x-amz-copy-source-" + strings.ToLower(condition))
+	}
+	return nil
+}
+
+// admitKey checks that the customer's key is the one the object was put with.
+func (o *object) admitKey(ck *customerKey) error {
+	switch {
+	case o.CustomerKey == "" && ck != nil:
+		return errInvalidRequest("The encryption parameters are not applicable to this object.")
+	case o.CustomerKey != "" && ck == nil:
+		return errInvalidRequest("The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object.")
+	case ck != nil && ck.md5 != o.CustomerKey:
+		return errAccessDenied("Access Denied")
+	}
+	return nil
+}
+
+// span is the range of an object that is read.
+type span struct {
+	off, length int64
+	partial     bool
+	parts       int32
+}
+
+// parseRange reads a Range header: one range of bytes, or nil for what is to
+// be ignored.
+func parseRange(header string, size int64) (*span, error) {
+	spec, ok := strings.CutPrefix(header, "bytes=")
+	if !ok || strings.Contains(spec, ",") {
+		return nil, nil
+	}
+	first, last, ok := strings.Cut(strings.TrimSpace(spec), "-")
+	if !ok {
+		return nil, nil
+	}
+	bad := awserr.New("InvalidRange", 416, "The requested range is not satisfiable").With("RangeRequested", header).With("ActualObjectSize", size)
+	if first == "" {
+		n, err := strconv.ParseInt(last, 10, 64)
+		if err != nil {
+			return nil, nil
+		}
+		if n <= 0 || size == 0 {
+			return nil, bad
+		}
+		n = min(n, size)
+		return &span{size - n, n, true, 0}, nil
+	}
+	from, err := strconv.ParseInt(first, 10, 64)
+	if err != nil {
+		return nil, nil
+	}
+	to := size - 1
+	if last != "" {
+		if to, err = strconv.ParseInt(last, 10, 64); err != nil || to < from {
+			return nil, nil
+		}
+		to = min(to, size-1)
+	}
+	if from >= size {
+		return nil, bad
+	}
+	return &span{from, to - from + 1, true, 0}, nil
+}
+
+// span is what a request reads of an object: all, a range, or a part.
+func (o *object) span(tx *kv.Tx, header *string, number *int32) (*span, error) {
+	whole := &span{0, o.Size, false, 0}
+	switch {
+	case header != nil && number != nil:
+		return nil, errInvalidRequest("Cannot specify both Range header and partNumber query parameter")
+	case number != nil:
+		return o.partSpan(tx, *number)
+	case header == nil:
+		return whole, nil
+	}
+	sp, err := parseRange(*header, o.Size)
+	if err != nil || sp != nil {
+		return sp, err
+	}
+	return whole, nil
+}
+
+func (o *object) partSpan(tx *kv.Tx, number int32) (*span, error) {
+	bad := awserr.New("InvalidPartNumber", 416, "The requested partnumber is not satisfiable")
+	if o.Parts == 0 {
+		if number != 1 {
+			return nil, bad
+		}
+		return &span{0, o.Size, o.Size > 0, 0}, nil
+	}
+	parts, err := partLists.Get(tx, o.Body.UID)
+	if err != nil {
+		return nil, err
+	}
+	if number < 1 || int(number) > len(*parts) {
+		return nil, bad
+	}
+	var off int64
+	for _, p := range (*parts)[:number-1] {
+		off += p.Body.Size
+	}
+	return &span{off, (*parts)[number-1].Body.Size, true, int32(o.Parts)}, nil
+}
+
+// openObject reads a range of an object, across its parts.
+func (s *svc) openObject(ctx context.Context, tx *kv.Tx, o *object, ck *customerKey, off, n int64) (io.ReadCloser, error) {
+	if o.Parts == 0 {
+		return s.open(ctx, tx, &o.Body, ck, off, n)
+	}
+	parts, err := partLists.Get(tx, o.Body.UID)
+	if err != nil {
+		return nil, err
+	}
+	j := &joined{}
+	for i := range *parts {
+		p := &(*parts)[i]
+		size := p.Body.Size
+		if off >= size || n <= 0 {
+			off = max(off-size, 0)
+			continue
+		}
+		from, length := off, min(n, size-off)
+		if p.Body.Blob == "" { // rows are read now, in the transaction
+			r, err := s.open(ctx, tx, &p.Body, ck, from, length)
+			if err != nil {
+				return nil, err
+			}
+			j.open = append(j.open, func() (io.ReadCloser, error) { return r, nil })
+		} else {
+			j.open = append(j.open, func() (io.ReadCloser, error) { return s.open(ctx, nil, &p.Body, ck, from, length) })
+		}
+		off, n = 0, n-length
+	}
+	return j, nil
+}
+
+func (s *svc) getObject(ctx context.Context, c *service.Call, in *s3api.GetObjectInput) (*s3api.GetObjectOutput, error) {
+	ck, err := parseCustomerKey(in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.admitOverrides(c, in); err != nil {
+		return nil, err
+	}
+	var out *s3api.GetObjectOutput
+	err = c.View(ctx, func(tx *kv.Tx) error {
+		b, o, charged, err := s.read(tx, c, in)
+		if err != nil {
+			return err
+		}
+		if err := o.admitKey(ck); err != nil {
+			return err
+		}
+		sp, err := o.span(tx, in.Range, in.PartNumber)
+		if err != nil {
+			return err
+		}
+		if o.Class == "GLACIER" || o.Class == "DEEP_ARCHIVE" {
+			return awserr.New("InvalidObjectState", 403, "The operation is not valid for the object's storage class").With("StorageClass", o.Class)
+		}
+		if out, err = s.found(b, o, sp, in); err != nil {
+			return err
+		}
+		out.RequestCharged = charged
+		out.Body, err = s.openObject(ctx, tx, o, ck, sp.off, sp.length)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	c.Meter(meter.BytesOut, float64(*out.ContentLength), bucketARN(in.Bucket))
+	return out, nil
+}
+
+// read finds the version of a read and holds its conditions.
+func (s *svc) read(tx *kv.Tx, c *service.Call, in *s3api.GetObjectInput) (b *bucket, o *object, charged *string, err error) {
+	if b, err = findBucket(tx, in.Bucket, in.ExpectedBucketOwner); err != nil {
+		return nil, nil, nil, err
+	}
+	if charged, err = b.admitPayer(c, in.RequestPayer); err != nil {
+		return nil, nil, nil, err
+	}
+	if o, err = findVersion(tx, b, in.Key, value(in.VersionId)); err != nil {
+		return nil, nil, nil, err
+	}
+	q := conditions{in.IfMatch, in.IfNoneMatch, in.IfModifiedSince, in.IfUnmodifiedSince}
+	return b, o, charged, q.admitRead(o)
+}
+
+// admitOverrides refuses response headers from the query of an anonymous request.
+func (s *svc) admitOverrides(c *service.Call, in *s3api.GetObjectInput) error {
+	set := in.ResponseCacheControl != nil || in.ResponseContentDisposition != nil || in.ResponseContentEncoding != nil ||
+		in.ResponseContentLanguage != nil || in.ResponseContentType != nil || in.ResponseExpires != nil
+	if set && c.Principal.Type == policy.Anonymous {
+		return errInvalidRequest("Request specific response headers cannot be used for anonymous GET requests.")
+	}
+	return nil
+}
+
+func or(override *string, v string) *string {
+	if override != nil {
+		return override
+	}
+	return optional(v)
+}
+
+// found describes a version that is read.
+func (s *svc) found(b *bucket, o *object, sp *span, in *s3api.GetObjectInput) (*s3api.GetObjectOutput, error) {
+	h := &o.Headers
+	out := &s3api.GetObjectOutput{
+		AcceptRanges: ptr("bytes"), LastModified: ptr(o.Modified.Truncate(time.Second)), ContentLength: &sp.length, ETag: ptr(quoted(o.ETag)), VersionId: b.shown(o),
+		CacheControl: or(in.ResponseCacheControl, h.Cache), ContentDisposition: or(in.ResponseContentDisposition, h.Disposition),
+		ContentEncoding: or(in.ResponseContentEncoding, h.Encoding), ContentLanguage: or(in.ResponseContentLanguage, h.Language),
+		ContentType: or(in.ResponseContentType, h.Type), Expires: optional(h.Expires), WebsiteRedirectLocation: optional(h.Redirect),
+		Metadata: o.Meta, Expiration: b.expiration(o),
+	}
+	if in.ResponseExpires != nil {
+		out.Expires = ptr(in.ResponseExpires.UTC().Format("Mon, 02 Jan 2006 15:04:05 GMT"))
+	}
+	if sp.partial {
+		out.ContentRange = ptr(fmt.Sprintf("bytes %d-%d/%d", sp.off, sp.off+sp.length-1, o.Size))
+	}
+	if sp.parts > 0 {
+		out.PartsCount = &sp.parts
+	}
+	if o.Class != "" && o.Class != "STANDARD" {
+		out.StorageClass = &o.Class
+	}
+	if n := int32(len(o.Tags)); n > 0 {
+		out.TagCount = &n
+	}
+	o.encryption(&out.ServerSideEncryption, &out.SSECustomerAlgorithm, &out.SSECustomerKeyMD5, &out.BucketKeyEnabled)
+	out.ObjectLockMode = optional(o.Mode)
+	if !o.RetainUntil.IsZero() {
+		out.ObjectLockRetainUntilDate = &o.RetainUntil
+	}
+	if o.LegalHold {
+		out.ObjectLockLegalHoldStatus = ptr(s3api.ObjectLockLegalHoldStatusOn)
+	}
+	whole := !sp.partial || sp.length == o.Size
+	if value(in.ChecksumMode) == s3api.ChecksumModeEnabled && whole {
+		setChecksum(out, o.Checksum)
+	}
+	return out, nil
+}
+
+// headObject is getObject without the bytes: the two have the same members.
+func (s *svc) headObject(ctx context.Context, c *service.Call, in *s3api.HeadObjectInput) (*s3api.HeadObjectOutput, error) {
+	get := &s3api.GetObjectInput{
+		Bucket: in.Bucket, IfMatch: in.IfMatch, IfModifiedSince: in.IfModifiedSince, IfNoneMatch: in.IfNoneMatch, IfUnmodifiedSince: in.IfUnmodifiedSince,
+		Key: in.Key, Range: in.Range, ResponseCacheControl: in.ResponseCacheControl, ResponseContentDisposition: in.ResponseContentDisposition,
+		ResponseContentEncoding: in.ResponseContentEncoding, ResponseContentLanguage: in.ResponseContentLanguage, ResponseContentType: in.ResponseContentType,
+		ResponseExpires: in.ResponseExpires, VersionId: in.VersionId, RequestPayer: in.RequestPayer, PartNumber: in.PartNumber,
+		ExpectedBucketOwner: in.ExpectedBucketOwner, ChecksumMode: in.ChecksumMode,
+	}
+	ck, err := parseCustomerKey(in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.admitOverrides(c, get); err != nil {
+		return nil, err
+	}
+	out := &s3api.HeadObjectOutput{}
+	err = c.View(ctx, func(tx *kv.Tx) error {
+		b, o, charged, err := s.read(tx, c, get)
+		if err != nil {
+			return err
+		}
+		if err := o.admitKey(ck); err != nil {
+			return err
+		}
+		sp, err := o.span(tx, in.Range, in.PartNumber)
+		if err != nil {
+			return err
+		}
+		full, err := s.found(b, o, sp, get)
+		if err != nil {
+			return err
+		}
+		copyMembers(out, full)
+		out.RequestCharged = charged
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// copyMembers sets the members of to that from has under the same name.
+func copyMembers(to, from any) {
+	dst, src := reflect.ValueOf(to).Elem(), reflect.ValueOf(from).Elem()
+	for i := range dst.NumField() {
+		if f := src.FieldByName(dst.Type().Field(i).Name); f.IsValid() && f.Type() == dst.Field(i).Type() {
+			dst.Field(i).Set(f)
+		}
+	}
+}
+
+func needGetObjectAttributes(_ *service.Call, in *s3api.GetObjectAttributesInput) []policy.Need {
+	return []policy.Need{
+		needObject("GetObject", "GetObjectVersion", in.Bucket, in.Key, in.VersionId),
+		needObject("GetObjectAttributes", "GetObjectVersionAttributes", in.Bucket, in.Key, in.VersionId),
+	}
+}
+
+func (s *svc) getObjectAttributes(ctx context.Context, c *service.Call, in *s3api.GetObjectAttributesInput) (*s3api.GetObjectAttributesOutput, error) {
+	ck, err := parseCustomerKey(in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5)
+	if err != nil {
+		return nil, err
+	}
+	out := &s3api.GetObjectAttributesOutput{}
+	err = c.View(ctx, func(tx *kv.Tx) error {
+		get := &s3api.GetObjectInput{Bucket: in.Bucket, Key: in.Key, VersionId: in.VersionId, ExpectedBucketOwner: in.ExpectedBucketOwner, RequestPayer: in.RequestPayer}
+		b, o, charged, err := s.read(tx, c, get)
+		if err != nil {
+			return err
+		}
+		if err := o.admitKey(ck); err != nil {
+			return err
+		}
+		out.LastModified, out.VersionId, out.RequestCharged = ptr(o.Modified.Truncate(time.Second)), b.shown(o), charged
+		for _, name := range in.ObjectAttributes {
+			if err := s.attribute(tx, out, o, name, in); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+func (s *svc) attribute(tx *kv.Tx, out *s3api.GetObjectAttributesOutput, o *object, name string, in *s3api.GetObjectAttributesInput) error {
+	switch name {
+	case s3api.ObjectAttributesETag:
+		out.ETag = &o.ETag
+	case s3api.ObjectAttributesObjectSize:
+		out.ObjectSize = &o.Size
+	case s3api.ObjectAttributesStorageClass:
+		out.StorageClass = ptr("STANDARD")
+		if o.Class != "" {
+			out.StorageClass = &o.Class
+		}
+	case s3api.ObjectAttributesChecksum:
+		if o.Checksum.Algorithm != "" {
+			out.Checksum = &s3api.Checksum{}
+			setChecksum(out.Checksum, o.Checksum)
+		}
+	case s3api.ObjectAttributesObjectParts:
+		if o.Parts == 0 {
+			return nil
+		}
+		parts, err := partLists.Get(tx, o.Body.UID)
+		if err != nil {
+			return err
+		}
+		out.ObjectParts = partsPage(*parts, value(in.PartNumberMarker), in.MaxParts)
+	default:
+		return errInvalidArgument("Invalid attribute name specified.", "x-amz-object-attributes", name)
+	}
+	return nil
+}
+
+// partsPage is a page of an object's parts; only parts with checksums are listed.
+func partsPage(parts []part, marker int32, most *int32) *s3api.GetObjectAttributesParts {
+	limit := int32(1000)
+	if most != nil {
+		limit = min(*most, limit)
+	}
+	total := int32(len(parts))
+	p := &s3api.GetObjectAttributesParts{TotalPartsCount: &total, PartNumberMarker: &marker, MaxParts: &limit, IsTruncated: ptr(false)}
+	for i := range parts {
+		x := &parts[i]
+		number := int32(i + 1)
+		if number <= marker {
+			continue
+		}
+		if int32(len(p.Parts)) == limit {
+			p.IsTruncated = ptr(true)
+			break
+		}
+		one := s3api.ObjectPart{PartNumber: &number, Size: &x.Body.Size}
+		setChecksum(&one, x.Checksum)
+		p.Parts = append(p.Parts, one)
+		p.NextPartNumberMarker = &number
+	}
+	return p
+}
