@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"mime/multipart"
+	"net/http"
 	"net/http/httptest"
 	"testing"
 
@@ -40,7 +41,7 @@ func TestBucketAndKey(t *testing.T) {
 		{"b.s3-website.localhost", "/k", "b", "k"},
 		{"b.localhost:4566", "/", "b", ""},
 	} {
-		r := httptest.NewRequest("GET", tt.path, nil)
+		r := httptest.NewRequest(http.MethodGet, tt.path, nil)
 		r.Host = tt.host
 		if bucket, key := bucketAndKey(r); bucket != tt.bucket || key != tt.key {
 			t.Errorf("%s%s names %q, %q; want %q, %q", tt.host, tt.path, bucket, key, tt.bucket, tt.key)

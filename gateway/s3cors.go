@@ -118,7 +118,7 @@ func (x *exchange) cors() error {
 	}
 	rules, err := x.corsRules(bucket)
 	if awserr.As(err) != nil {
-		return nil // the operation itself says what is wrong with the bucket
+		return nil //nolint:nilerr // the operation itself says what is wrong with the bucket
 	}
 	if err != nil {
 		return err

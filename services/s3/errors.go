@@ -13,16 +13,12 @@ func errNoSuchBucket(bucket string) error {
 	return awserr.New("NoSuchBucket", 404, "The specified bucket does not exist").With("BucketName", bucket)
 }
 
-func errNoSuchKey(key string) error {
+func errNoSuchKey(key string) *awserr.Error {
 	return awserr.New("NoSuchKey", 404, "The specified key does not exist.").With("Key", key)
 }
 
 func errNoSuchVersion(key, version string) error {
 	return awserr.New("NoSuchVersion", 404, "The specified version does not exist.").With("Key", key).With("VersionId", version)
-}
-
-func errNoSuchUpload(id string) error {
-	return awserr.New("NoSuchUpload", 404, "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.").With("UploadId", id)
 }
 
 func errMalformedXML() error {

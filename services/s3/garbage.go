@@ -43,7 +43,7 @@ func (s *svc) startJobs(ctx context.Context, c *service.Call) error {
 }
 
 // discard gives up the bytes of a version.
-func discard(tx *kv.Tx, c *service.Call, o *object) error {
+func discard(tx *kv.Tx, o *object) error {
 	if o.Parts == 0 {
 		return discardBody(tx, &o.Body)
 	}

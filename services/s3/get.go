@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"reflect"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -84,44 +86,45 @@ type span struct {
 	parts       int32
 }
 
+var rangeForm = regexp.MustCompile(`^bytes=\s*([0-9]*)-([0-9]*)\s*$`)
+
 // parseRange reads a Range header: one range of bytes, or nil for what is to
 // be ignored.
 func parseRange(header string, size int64) (*span, error) {
-	spec, ok := strings.CutPrefix(header, "bytes=")
-	if !ok || strings.Contains(spec, ",") {
-		return nil, nil
-	}
-	first, last, ok := strings.Cut(strings.TrimSpace(spec), "-")
-	if !ok {
+	m := rangeForm.FindStringSubmatch(header)
+	if m == nil || m[1] == "" && m[2] == "" {
 		return nil, nil
 	}
 	bad := awserr.New("InvalidRange", 416, "The requested range is not satisfiable").With("RangeRequested", header).With("ActualObjectSize", size)
-	if first == "" {
-		n, err := strconv.ParseInt(last, 10, 64)
-		if err != nil {
-			return nil, nil
-		}
-		if n <= 0 || size == 0 {
+	first, last := position(m[1], 0), position(m[2], size-1)
+	if m[1] == "" { // the last bytes
+		n := min(position(m[2], 0), size)
+		if n == 0 {
 			return nil, bad
 		}
-		n = min(n, size)
 		return &span{size - n, n, true, 0}, nil
 	}
-	from, err := strconv.ParseInt(first, 10, 64)
-	if err != nil {
+	switch {
+	case first >= size:
+		return nil, bad
+	case m[2] != "" && last < first:
 		return nil, nil
 	}
-	to := size - 1
-	if last != "" {
-		if to, err = strconv.ParseInt(last, 10, 64); err != nil || to < from {
-			return nil, nil
-		}
-		to = min(to, size-1)
+	last = min(last, size-1)
+	return &span{first, last - first + 1, true, 0}, nil
+}
+
+// position is a number of bytes, or def for "". What is too large for a number
+// is beyond every object.
+func position(digits string, def int64) int64 {
+	if digits == "" {
+		return def
 	}
-	if from >= size {
-		return nil, bad
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil {
+		return math.MaxInt64
 	}
-	return &span{from, to - from + 1, true, 0}, nil
+	return n
 }
 
 // span is what a request reads of an object: all, a range, or a part.
@@ -220,9 +223,7 @@ func (s *svc) getObject(ctx context.Context, c *service.Call, in *s3api.GetObjec
 		if o.Class == "GLACIER" || o.Class == "DEEP_ARCHIVE" {
 			return awserr.New("InvalidObjectState", 403, "The operation is not valid for the object's storage class").With("StorageClass", o.Class)
 		}
-		if out, err = s.found(b, o, sp, in); err != nil {
-			return err
-		}
+		out = found(b, o, sp, in)
 		out.RequestCharged = charged
 		out.Body, err = s.openObject(ctx, tx, o, ck, sp.off, sp.length)
 		return err
@@ -267,7 +268,7 @@ func or(override *string, v string) *string {
 }
 
 // found describes a version that is read.
-func (s *svc) found(b *bucket, o *object, sp *span, in *s3api.GetObjectInput) (*s3api.GetObjectOutput, error) {
+func found(b *bucket, o *object, sp *span, in *s3api.GetObjectInput) *s3api.GetObjectOutput {
 	h := &o.Headers
 	out := &s3api.GetObjectOutput{
 		AcceptRanges: ptr("bytes"), LastModified: ptr(o.Modified.Truncate(time.Second)), ContentLength: &sp.length, ETag: ptr(quoted(o.ETag)), VersionId: b.shown(o),
@@ -303,7 +304,7 @@ func (s *svc) found(b *bucket, o *object, sp *span, in *s3api.GetObjectInput) (*
 	if value(in.ChecksumMode) == s3api.ChecksumModeEnabled && whole {
 		setChecksum(out, o.Checksum)
 	}
-	return out, nil
+	return out
 }
 
 // headObject is getObject without the bytes: the two have the same members.
@@ -335,11 +336,7 @@ func (s *svc) headObject(ctx context.Context, c *service.Call, in *s3api.HeadObj
 		if err != nil {
 			return err
 		}
-		full, err := s.found(b, o, sp, get)
-		if err != nil {
-			return err
-		}
-		copyMembers(out, full)
+		copyMembers(out, found(b, o, sp, get))
 		out.RequestCharged = charged
 		return nil
 	})

@@ -167,7 +167,7 @@ func findVersion(tx *kv.Tx, b *bucket, key, version string) (*object, error) {
 	case o == nil:
 		return nil, errNoSuchVersion(key, version)
 	case o.Marker && version == "":
-		return nil, errNoSuchKey(key).(*awserr.Error).With("x-amz-delete-marker", true)
+		return nil, errNoSuchKey(key).With("x-amz-delete-marker", true)
 	case o.Marker:
 		return nil, awserr.New("MethodNotAllowed", 405, "The specified method is not allowed against this resource.").With("ResourceType", "DeleteMarker").With("Method", "GET")
 	}
@@ -186,7 +186,7 @@ func removeRow(tx *kv.Tx, c *service.Call, b *bucket, o *object) error {
 	if o.Marker {
 		return nil
 	}
-	return discard(tx, c, o)
+	return discard(tx, o)
 }
 
 // write adds a version, or replaces the null version, by the bucket's
@@ -237,7 +237,7 @@ func discardOld(tx *kv.Tx, c *service.Call, b *bucket, o *object) error {
 	if o.Order != oldest { // left over from a time with versions
 		return removeRow(tx, c, b, o)
 	}
-	return discard(tx, c, o)
+	return discard(tx, o)
 }
 
 // quoted is an ETag in the API's form.
