@@ -20,6 +20,7 @@ export PATH        := $(CURDIR)/.tools/bin:$(CURDIR)/.tools/python/bin:$(PATH)
 
 TOOLS   := .tools/bin/.built
 CLIENTS := .tools/python/.built
+NODE    := test/sdk/js/node_modules/.built
 
 # The checks, in the order in which they run: the quick ones first.
 CHECKS := check-format check-vet check-generated check-lint check-dead check-vulnerable check-race check-fuzz check-tools check-clients
@@ -49,7 +50,7 @@ format: $(TOOLS) ## format all handwritten Go code
 ##@ Check
 
 .PHONY: check $(CHECKS)
-check: $(TOOLS) $(CLIENTS) ## run every check below; fails at the end and names those that failed
+check: $(TOOLS) $(CLIENTS) $(NODE) ## run every check below; fails at the end and names those that failed
 	@failed=(); for c in $(CHECKS); do \
 		echo "=== $$c"; start=$$SECONDS; \
 		$(MAKE) --no-print-directory "$$c" || failed+=("$$c"); \
@@ -86,16 +87,24 @@ check-fuzz: ## every fuzz target for FUZZTIME
 check-tools: ## tests of our own analyzers
 	cd tools && $(GO) vet ./... && $(GO) test ./...
 
-check-clients: build $(CLIENTS) ## the AWS CLI and SDKs against a running cloud (the test module)
-	@if [[ -f test/go.mod ]]; then cd test && $(GO) vet ./... && $(GO) test ./...; else echo "there is no test module"; fi
+check-clients: build $(CLIENTS) $(NODE) ## the AWS CLI and SDKs against a running cloud, and a cloud that is killed (the test module)
+	cd test && $(GO) vet ./... && GIGAWATT_BINARY="$(CURDIR)/bin/gigawatt" $(GO) test ./...
+	cd test && GIGAWATT_BINARY="$(CURDIR)/bin/gigawatt" $(GO) run ./load --quick
 
 ##@ Measure
 
-.PHONY: bench fuzz
+.PHONY: bench load crash fuzz
 bench: ## run the benchmarks COUNT times and sum them up (BENCH=regexp chooses)
 	@mkdir -p .tools
 	$(GO) test -run='^$$' -bench='$(BENCH)' -benchmem -count=$(COUNT) ./... | tee .tools/bench.txt
 	@$(MAKE) --no-print-directory $(TOOLS) && benchstat .tools/bench.txt
+	@$(MAKE) --no-print-directory load
+
+load: build ## measure a running cloud against bare handlers and the store: see doc/performance.md (LOAD='--only put' passes flags on)
+	cd test && GIGAWATT_BINARY="$(CURDIR)/bin/gigawatt" $(GO) run ./load $(LOAD)
+
+crash: build ## kill the server under load 50 times and look for what it acknowledged
+	cd test && GIGAWATT_BINARY="$(CURDIR)/bin/gigawatt" GIGAWATT_CRASH_ROUNDS=$(or $(ROUNDS),50) $(GO) test -count=1 -timeout=1h -v ./crash
 
 fuzz: ## every fuzz target for half a minute, or FUZZTIME
 	tools/fuzz "$(if $(filter command line environment,$(origin FUZZTIME)),$(FUZZTIME),30s)"
@@ -105,7 +114,7 @@ fuzz: ## every fuzz target for half a minute, or FUZZTIME
 .PHONY: tools clients clean help
 tools: $(TOOLS) ## build the pinned tools into .tools/bin
 
-clients: $(CLIENTS) ## install the pinned AWS CLI and boto3 into .tools/python
+clients: $(CLIENTS) $(NODE) ## install the pinned AWS CLI and boto3 into .tools/python, the SDK for JavaScript beside its test
 
 # Rebuilt when a version, an analyzer or this recipe changes.
 $(TOOLS): tools/go.mod tools/go.sum $(shell find tools -name '*.go' -not -path '*/testdata/*')
@@ -119,8 +128,12 @@ $(CLIENTS): tools/requirements.txt
 	.tools/python/bin/pip install --quiet --disable-pip-version-check -r tools/requirements.txt
 	@touch $@
 
+$(NODE): test/sdk/js/package.json test/sdk/js/package-lock.json
+	@if command -v npm >/dev/null; then cd $(<D) && npm ci --silent && touch node_modules/.built; \
+	else echo "npm is missing: the SDK for JavaScript is not tested"; fi
+
 clean: ## remove what was built
-	rm -rf bin .tools
+	rm -rf bin .tools test/sdk/js/node_modules
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' Makefile

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/gigawatt-cloud/gigawatt/aws/sigv4"
-	"github.com/gigawatt-cloud/gigawatt/server"
 	"github.com/gigawatt-cloud/gigawatt/test/process"
 	"github.com/gigawatt-cloud/gigawatt/test/wire"
 )
@@ -29,8 +28,9 @@ const (
 
 // load is one kind of load and the check of what it left.
 type load struct {
-	name    string
-	service string
+	name string
+	// service and operation must be served.
+	service, operation string
 	// setup makes what the workers need, in the first round.
 	setup func(ctx context.Context, w *world) error
 	// step does one thing; an error ends the worker.
@@ -41,11 +41,11 @@ type load struct {
 
 // loads is what the server is killed under.
 var loads = []load{
-	{"standard queues", "sqs", makeQueues("standard"), sendAndConsume("standard"), drainQueues("standard", "standard queues")},
-	{"fifo queues", "sqs", makeQueues("fifo"), sendAndConsume("fifo"), drainQueues("fifo", "fifo queues")},
-	{"batches", "sqs", makeQueues("batch"), sendBatches("batch"), drainQueues("batch", "batches")},
-	{"a queue that grows", "sqs", makeQueues("cold"), sendOnly("cold"), countQueues("cold")},
-	{"users", "iam", nil, liveAndDie, checkUsers},
+	{"standard queues", "sqs", "SendMessage", makeQueues("standard"), sendAndConsume("standard"), drainQueues("standard", "standard queues")},
+	{"fifo queues", "sqs", "SendMessage", makeQueues("fifo"), sendAndConsume("fifo"), drainQueues("fifo", "fifo queues")},
+	{"batches", "sqs", "SendMessage", makeQueues("batch"), sendBatches("batch"), drainQueues("batch", "batches")},
+	{"a queue that grows", "sqs", "SendMessage", makeQueues("cold"), sendOnly("cold"), countQueues("cold")},
+	{"users", "iam", "CreateAccessKey", nil, liveAndDie, checkUsers},
 }
 
 // world is the cloud as the loads see it: it outlives the processes.
@@ -123,15 +123,12 @@ func TestKill(t *testing.T) {
 // servedLoads leaves out the loads of services that the cloud does not serve.
 func servedLoads(t *testing.T) []load {
 	t.Helper()
-	served := map[string]bool{}
-	for _, s := range server.SupportTable() {
-		served[s.Service] = true
-	}
 	return slices.DeleteFunc(slices.Clone(loads), func(l load) bool {
-		if !served[l.service] {
-			t.Logf("%s is not served: no load of %s", l.service, l.name)
+		if !process.Serves(l.service, l.operation) {
+			t.Logf("%s of %s is not served: no load of %s", l.operation, l.service, l.name)
+			return true
 		}
-		return !served[l.service]
+		return false
 	})
 }
 

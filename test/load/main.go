@@ -21,30 +21,29 @@ import (
 	"regexp"
 	"time"
 
-	"github.com/gigawatt-cloud/gigawatt/server"
 	"github.com/gigawatt-cloud/gigawatt/test/process"
 )
 
 // measurement is one row group of the report.
 type measurement struct {
 	name string
-	// service must be served; "" for what needs none.
-	service string
-	run     func(ctx context.Context, b *bench) error
+	// service and operation must be served; "" for what needs none.
+	service, operation string
+	run                func(ctx context.Context, b *bench) error
 }
 
 // measurements are made in this order.
 var measurements = []measurement{
-	{"start", "", measureStart},
-	{"kv", "", measureKV},
-	{"identity", "sts", measureIdentity},
-	{"send", "sqs", measureSend},
-	{"consume", "sqs", measureConsume},
-	{"depth", "sqs", measureDepth},
-	{"get", "s3", measureGet},
-	{"put", "s3", measurePut},
-	{"small", "s3", measureSmall},
-	{"large", "s3", measureLarge},
+	{"start", "", "", measureStart},
+	{"kv", "", "", measureKV},
+	{"identity", "sts", "GetCallerIdentity", measureIdentity},
+	{"send", "sqs", "SendMessage", measureSend},
+	{"consume", "sqs", "ReceiveMessage", measureConsume},
+	{"depth", "sqs", "SendMessageBatch", measureDepth},
+	{"get", "s3", "GetObject", measureGet},
+	{"put", "s3", "PutObject", measurePut},
+	{"small", "s3", "PutObject", measureSmall},
+	{"large", "s3", "PutObject", measureLarge},
 }
 
 // bench is one run.
@@ -118,17 +117,13 @@ func run() (err error) {
 
 // measure makes the measurements that were asked for.
 func (b *bench) measure(ctx context.Context, which *regexp.Regexp) error {
-	served := map[string]bool{"": true}
-	for _, s := range server.SupportTable() {
-		served[s.Service] = true
-	}
 	for _, m := range measurements {
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case !which.MatchString(m.name):
-		case !served[m.service]:
-			fmt.Fprintf(os.Stderr, "%s: left out, %s is not served\n", m.name, m.service)
+		case m.service != "" && !process.Serves(m.service, m.operation):
+			fmt.Fprintf(os.Stderr, "%s: left out, %s of %s is not served\n", m.name, m.operation, m.service)
 		default:
 			fmt.Fprintf(os.Stderr, "%s …\n", m.name)
 			if err := m.run(ctx, b); err != nil {

@@ -30,6 +30,9 @@ const binaryEnv = "GIGAWATT_BINARY"
 // GIGAWATT_BINARY names one.
 func Binary(ctx context.Context, dir string) (string, error) {
 	if b := os.Getenv(binaryEnv); b != "" {
+		if _, err := os.Stat(b); err != nil { // a result that Go's test cache keeps is for this very file
+			return "", fmt.Errorf("%s: %w", binaryEnv, err)
+		}
 		return filepath.Abs(b)
 	}
 	wd, err := os.Getwd()
@@ -209,4 +212,19 @@ func (j *journal) String() string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return string(bytes.Join(j.lines, []byte("\n")))
+}
+
+// Serves reports whether this version of the cloud serves an operation.
+func Serves(service, operation string) bool {
+	for _, s := range server.SupportTable() {
+		if s.Service != service {
+			continue
+		}
+		for _, o := range s.Operations {
+			if o.Name == operation {
+				return o.Supported
+			}
+		}
+	}
+	return false
 }
