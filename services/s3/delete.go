@@ -91,7 +91,7 @@ func remove(tx *kv.Tx, c *service.Call, b *bucket, key, version string, bypass b
 			return d, errLocked()
 		}
 	}
-	return d, removeRow(tx, c, b, o)
+	return d, removeRow(tx, b, o)
 }
 
 func needDeleteObjects(_ *service.Call, in *s3api.DeleteObjectsInput) []policy.Need {

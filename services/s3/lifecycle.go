@@ -203,7 +203,7 @@ func (s *svc) carryOut(ctx context.Context, c *service.Call, of *bucket, d decid
 		if o.locked(c.Now, false) {
 			return nil
 		}
-		if err := removeRow(tx, c, b, o); err != nil {
+		if err := removeRow(tx, b, o); err != nil {
 			return err
 		}
 		return s.emit(tx, c, b, o, event.ExpiredDelete)

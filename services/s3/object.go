@@ -179,7 +179,7 @@ func putRow(tx *kv.Tx, b *bucket, o *object) error {
 }
 
 // removeRow deletes a version with its bytes.
-func removeRow(tx *kv.Tx, c *service.Call, b *bucket, o *object) error {
+func removeRow(tx *kv.Tx, b *bucket, o *object) error {
 	if err := objects.Delete(tx, b.ID, o.Key, o.Order); err != nil {
 		return err
 	}
@@ -215,7 +215,7 @@ func write(tx *kv.Tx, c *service.Call, b *bucket, o *object) error {
 			return err
 		}
 		if null != nil {
-			if err := removeRow(tx, c, b, null); err != nil {
+			if err := removeRow(tx, b, null); err != nil {
 				return err
 			}
 			if latest.Order == null.Order {
@@ -235,7 +235,7 @@ func write(tx *kv.Tx, c *service.Call, b *bucket, o *object) error {
 // discardOld removes the only version of a key that is overwritten.
 func discardOld(tx *kv.Tx, c *service.Call, b *bucket, o *object) error {
 	if o.Order != oldest { // left over from a time with versions
-		return removeRow(tx, c, b, o)
+		return removeRow(tx, b, o)
 	}
 	return discard(tx, o)
 }
