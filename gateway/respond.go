@@ -3,7 +3,9 @@ package gateway
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"strconv"
@@ -41,6 +43,9 @@ func (x *exchange) encode() error {
 	rs, err := x.codec.Encode(x.match.Op, x.out, x.id)
 	if err != nil {
 		return err
+	}
+	if x.isS3() && rs.Status == http.StatusOK && rs.Header.Get("Content-Range") != "" {
+		rs.Status = http.StatusPartialContent // the model of S3 does not say so
 	}
 	return x.send(rs)
 }
@@ -126,7 +131,11 @@ func (x *exchange) answerError() string {
 	if x.match != nil {
 		sv, op = x.match.Service, x.match.Op
 	}
+	e, h := errorHeaders(e)
 	rs := codec.EncodeError(sv, op, e, x.id)
+	for name, v := range h {
+		rs.Header.Set(name, v)
+	}
 	if x.r.Method == http.MethodHead {
 		rs.Body = nil
 	}
@@ -138,6 +147,28 @@ func (x *exchange) answerError() string {
 	}
 	x.started = false // an error response is whole
 	return e.Code
+}
+
+// inHeaders are the members of S3's errors that are headers, which no model says.
+var inHeaders = []string{"ETag", "Last-Modified", "x-amz-delete-marker", "x-amz-version-id"}
+
+// errorHeaders takes the members that are headers out of an error.
+func errorHeaders(e *awserr.Error) (rest *awserr.Error, headers map[string]string) {
+	rest = e
+	for _, name := range inHeaders {
+		v, ok := e.Members[name]
+		if !ok || name == "ETag" && e.Status != http.StatusNotModified { // of a part it is an element
+			continue
+		}
+		if headers == nil {
+			own := *e
+			own.Members = maps.Clone(e.Members)
+			rest, headers = &own, map[string]string{}
+		}
+		delete(rest.Members, name)
+		headers[name] = fmt.Sprint(v)
+	}
+	return rest, headers
 }
 
 // awsError turns any error into what the caller may know of it.

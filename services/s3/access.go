@@ -3,14 +3,17 @@ package s3
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 
 	"github.com/gigawatt-cloud/gigawatt/api/s3api"
+	"github.com/gigawatt-cloud/gigawatt/aws/arn"
 	"github.com/gigawatt-cloud/gigawatt/aws/awserr"
 	"github.com/gigawatt-cloud/gigawatt/aws/policy"
 	"github.com/gigawatt-cloud/gigawatt/kv"
 	"github.com/gigawatt-cloud/gigawatt/service"
+	"github.com/gigawatt-cloud/gigawatt/services/s3/acl"
 )
 
 // publicBlock is a public access block.
@@ -35,20 +38,15 @@ func (s *svc) accessHandlers() []*service.Handler {
 		service.Handle(s3api.DeleteBucketOwnershipControls, onBucket("PutBucketOwnershipControls", func(in *s3api.DeleteBucketOwnershipControlsInput) string { return in.Bucket }), s.deleteBucketOwnershipControls),
 		service.Handle(s3api.PutBucketAcl, onBucket("PutBucketAcl", func(in *s3api.PutBucketAclInput) string { return in.Bucket }), s.putBucketAcl),
 		service.Handle(s3api.GetBucketAcl, onBucket("GetBucketAcl", func(in *s3api.GetBucketAclInput) string { return in.Bucket }), s.getBucketAcl),
-		service.Handle(s3api.PutObjectAcl, needPutObjectACL, s.putObjectAcl),
-		service.Handle(s3api.GetObjectAcl, needGetObjectACL, s.getObjectAcl),
 	}
 }
 
-// granted is the policy that stands for an ACL's grant: the grant's conditions
-// were checked before it is added.
-var granted = sync.OnceValue(func() *policy.Document {
-	doc, err := policy.Parse([]byte(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:*","Resource":"*"}]}`), policy.Resource)
-	if err != nil {
-		panic(err)
-	}
-	return doc
-})
+// granted is the policy that stands for an ACL's grant, whose conditions were
+// checked before: to everybody, or to an account, which gives it on to its
+// users by their own policies.
+func granted(to string) (*policy.Document, error) {
+	return compile(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"` + to + `"},"Action":"s3:*","Resource":"*"}]}`)
+}
 
 // compiled caches bucket policies by their text.
 var compiled struct {
@@ -83,14 +81,14 @@ func compile(text string) (*policy.Document, error) {
 func (s *svc) resource(ctx context.Context, c *service.Call, n policy.Need) (service.Resource, error) {
 	var out service.Resource
 	name, ok := strings.CutPrefix(n.Resource, bucketARN(""))
-	if !ok {
+	if !ok || c.Op.Name == "CreateBucket" { // whose bucket is not there, or not the caller's
 		return out, nil
 	}
 	name, key, isObject := strings.Cut(name, "/")
 	err := c.View(ctx, func(tx *kv.Tx) error {
 		b, err := buckets.Get(tx, name)
 		if isNotFound(err) {
-			return nil // the operation says so itself
+			return errNoSuchBucket(name) // which AWS tells everybody
 		}
 		if err != nil {
 			return err
@@ -107,10 +105,10 @@ func (s *svc) resource(ctx context.Context, c *service.Call, n policy.Need) (ser
 			}
 		}
 		if b.Ownership == s3api.ObjectOwnershipBucketOwnerEnforced {
-			return s.objectContext(tx, b, key, isObject, n, &out, nil)
+			return s.objectContext(tx, b, key, isObject, n, &out, c)
 		}
-		if b.allows(&b.ACL, c, bucketPermission(n.Action)) {
-			out.Policies = append(out.Policies, policy.Source{ID: "ACL of " + name, Doc: granted()})
+		if err := b.grant(&b.ACL, c, bucketPermission(n.Action), "ACL of "+name, &out); err != nil {
+			return err
 		}
 		return s.objectContext(tx, b, key, isObject, n, &out, c)
 	})
@@ -118,7 +116,7 @@ func (s *svc) resource(ctx context.Context, c *service.Call, n policy.Need) (ser
 }
 
 // objectContext adds what an existing object contributes: its tags, and its
-// ACL when c is given.
+// ACL where there are ACLs.
 func (s *svc) objectContext(tx *kv.Tx, b *bucket, key string, isObject bool, n policy.Need, out *service.Resource, c *service.Call) error {
 	permission := objectPermission(n.Action)
 	if !isObject || permission == "" && !strings.Contains(n.Action, "Tagging") {
@@ -131,10 +129,10 @@ func (s *svc) objectContext(tx *kv.Tx, b *bucket, key string, isObject bool, n p
 	o, err := findVersion(tx, b, key, version)
 	if err != nil {
 		var e *awserr.Error
-		if errors.As(err, &e) {
-			return nil // the operation says so itself
+		if !errors.As(err, &e) {
+			return err
 		}
-		return err
+		return b.admitMissing(key, n, out, c)
 	}
 	if len(o.Tags) > 0 {
 		out.Context = policy.Context{}
@@ -142,16 +140,37 @@ func (s *svc) objectContext(tx *kv.Tx, b *bucket, key string, isObject bool, n p
 			out.Context["s3:existingobjecttag/"+strings.ToLower(t.Key)] = []string{t.Value}
 		}
 	}
-	if c == nil || permission == "" {
+	if permission == "" || b.Ownership == s3api.ObjectOwnershipBucketOwnerEnforced {
 		return nil
 	}
 	if o.ACL.Owner != "" {
 		out.Account = o.ACL.Owner
 	}
-	if b.allows(&o.ACL, c, permission) {
-		out.Policies = append(out.Policies, policy.Source{ID: "ACL of " + b.Name + "/" + key, Doc: granted()})
+	return b.grant(&o.ACL, c, permission, "ACL of "+b.Name+"/"+key, out)
+}
+
+// admitMissing lets the operation itself say that an object is not there, to
+// those who may list the bucket. All others are denied as for an object that
+// they may not read.
+func (b *bucket) admitMissing(key string, n policy.Need, out *service.Resource, c *service.Call) error {
+	if n.Action != "s3:GetObject" && n.Action != "s3:GetObjectVersion" {
+		return nil
 	}
-	return nil
+	list := service.Resource{Account: b.Owner, Policies: slices.Clone(out.Policies)}
+	if b.Ownership != s3api.ObjectOwnershipBucketOwnerEnforced {
+		if err := b.grant(&b.ACL, c, "READ", "ACL of "+b.Name, &list); err != nil {
+			return err
+		}
+	}
+	rq := &policy.Request{Principal: c.Principal, Time: c.Now, Need: policy.Need{
+		Action: "s3:ListBucket", Resource: bucketARN(b.Name), ResourceAccount: b.Owner, Context: policy.Context{"s3:prefix": {key}},
+	}}
+	if policy.Evaluate(rq, &policy.Set{Resource: list.Policies}).Effect != policy.Allow {
+		return nil
+	}
+	doc, err := granted("*")
+	out.Policies = append(out.Policies, policy.Source{ID: "who may list " + b.Name + " learns what is not there", Doc: doc})
+	return err
 }
 
 // bucketPermission is the ACL permission on a bucket that allows an action.
@@ -182,27 +201,36 @@ func objectPermission(action string) string {
 	return ""
 }
 
-// allows reports whether an ACL gives the caller a permission.
-func (b *bucket) allows(a *acl, c *service.Call, permission string) bool {
+// grant adds the policy that an ACL is for the caller and a permission. What
+// an account grants itself says nothing: its users have their policies.
+func (b *bucket) grant(a *acl.List, c *service.Call, permission, id string, out *service.Resource) error {
 	if permission == "" {
-		return false
+		return nil
 	}
-	anonymous := c.Principal.Type == policy.Anonymous
-	id := canonicalID(c.Principal.AccountID)
+	p := c.Principal
 	for _, g := range a.Grants {
 		if g.Permission != permission && g.Permission != "FULL_CONTROL" {
 			continue
 		}
-		switch {
-		case g.Group == groupAll, g.Group == groupAuth && !anonymous:
+		to := ""
+		switch anonymous := p.Type == policy.Anonymous; {
+		case g.Group == acl.GroupAll, g.Group == acl.GroupAuth && !anonymous:
 			if b.Public == nil || !b.Public.Ignore {
-				return true
+				to = "*"
 			}
-		case g.Group == "" && !anonymous && g.Canonical == id:
-			return true
+		case g.Group == "" && !anonymous && p.AccountID != "" && p.AccountID != out.Account && g.Canonical == acl.CanonicalID(p.AccountID):
+			to = string(p.AccountID)
 		}
+		if to == "" {
+			continue
+		}
+		doc, err := granted(to)
+		if err != nil {
+			return err
+		}
+		out.Policies = append(out.Policies, policy.Source{ID: id, Doc: doc})
 	}
-	return false
+	return nil
 }
 
 func (s *svc) putBucketPolicy(ctx context.Context, c *service.Call, in *s3api.PutBucketPolicyInput) (*s3api.PutBucketPolicyOutput, error) {
@@ -252,7 +280,7 @@ func (s *svc) getBucketPolicyStatus(ctx context.Context, c *service.Call, in *s3
 	if err != nil {
 		return nil, err
 	}
-	public := b.ACL.public() && b.Ownership != s3api.ObjectOwnershipBucketOwnerEnforced && (b.Public == nil || !b.Public.Ignore)
+	public := b.ACL.Public() && b.Ownership != s3api.ObjectOwnershipBucketOwnerEnforced && (b.Public == nil || !b.Public.Ignore)
 	if b.Policy != "" {
 		doc, err := compile(b.Policy)
 		if err != nil {
@@ -308,7 +336,7 @@ func (s *svc) putBucketOwnershipControls(ctx context.Context, c *service.Call, i
 	}
 	rule := in.OwnershipControls.Rules[0].ObjectOwnership
 	return nil, changeBucket(ctx, c, in.Bucket, in.ExpectedBucketOwner, func(_ *kv.Tx, b *bucket) error {
-		if rule == s3api.ObjectOwnershipBucketOwnerEnforced && !b.ACL.private() {
+		if rule == s3api.ObjectOwnershipBucketOwnerEnforced && !b.ACL.Private() {
 			return awserr.New("InvalidBucketAclWithObjectOwnership", 400, "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting")
 		}
 		b.Ownership = rule
@@ -332,4 +360,51 @@ func (s *svc) deleteBucketOwnershipControls(ctx context.Context, c *service.Call
 		b.Ownership = ""
 		return nil
 	})
+}
+
+// admitACL refuses an ACL that the bucket's settings do not allow.
+func (b *bucket) admitACL(a *acl.List) error {
+	if b.Ownership == s3api.ObjectOwnershipBucketOwnerEnforced {
+		return awserr.New("AccessControlListNotSupported", 400, "The bucket does not allow ACLs")
+	}
+	if b.Public != nil && b.Public.ACLs && a.Public() {
+		return errAccessDenied("Access Denied")
+	}
+	return nil
+}
+
+func (s *svc) putBucketAcl(ctx context.Context, c *service.Call, in *s3api.PutBucketAclInput) (*s3api.PutBucketAclOutput, error) {
+	h := acl.Headers{Canned: in.ACL, Full: in.GrantFullControl, Read: in.GrantRead, ReadACP: in.GrantReadACP, Write: in.GrantWrite, WriteACP: in.GrantWriteACP}
+	return nil, changeBucket(ctx, c, in.Bucket, in.ExpectedBucketOwner, func(_ *kv.Tx, b *bucket) error {
+		a, err := requestedACL(h, in.AccessControlPolicy, b.Owner, b.Owner, acl.BucketCanned)
+		if err != nil {
+			return err
+		}
+		if err := b.admitACL(a); err != nil {
+			return err
+		}
+		b.ACL = *a
+		return nil
+	})
+}
+
+// requestedACL is the ACL of a request's headers or body, one of which is required.
+func requestedACL(h acl.Headers, in *s3api.AccessControlPolicy, account, bucketOwner arn.AccountID, canned []string) (*acl.List, error) {
+	switch {
+	case h.Any() && in != nil && (len(in.Grants) > 0 || in.Owner != nil):
+		return nil, awserr.New("UnexpectedContent", 400, "This request does not support content")
+	case in != nil && !h.Any():
+		return acl.Parse(in, account)
+	case !h.Any():
+		return nil, awserr.New("MissingSecurityHeader", 400, "Your request was missing a required header")
+	}
+	return acl.New(account, bucketOwner, h, canned)
+}
+
+func (s *svc) getBucketAcl(ctx context.Context, c *service.Call, in *s3api.GetBucketAclInput) (*s3api.GetBucketAclOutput, error) {
+	b, err := viewBucket(ctx, c, in.Bucket, in.ExpectedBucketOwner)
+	if err != nil {
+		return nil, err
+	}
+	return &s3api.GetBucketAclOutput{Owner: b.ACL.By(), Grants: b.ACL.Output()}, nil
 }

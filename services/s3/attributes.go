@@ -2,6 +2,7 @@ package s3
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -9,6 +10,8 @@ import (
 	"github.com/gigawatt-cloud/gigawatt/aws/arn"
 	"github.com/gigawatt-cloud/gigawatt/aws/awserr"
 	"github.com/gigawatt-cloud/gigawatt/service"
+	"github.com/gigawatt-cloud/gigawatt/services/s3/acl"
+	"github.com/gigawatt-cloud/gigawatt/services/s3/body"
 )
 
 // attributes are the members that PutObject, CopyObject and
@@ -18,7 +21,7 @@ type attributes struct {
 	meta                                                                   map[string]string
 	tagging, class, sse, kmsKey, kmsContext                                *string
 	bucketKey                                                              *bool
-	acl                                                                    aclHeaders
+	acl                                                                    acl.Headers
 	lockMode                                                               *string
 	lockUntil                                                              *time.Time
 	legalHold                                                              *string
@@ -27,15 +30,12 @@ type attributes struct {
 const maxMeta = 2048
 
 // object makes the row of a new version, without its bytes.
-func (a *attributes) object(c *service.Call, key string) (*object, error) {
+func (a *attributes) object(c *service.Call, key string, ck *body.Key) (*object, error) {
 	if err := checkKey(key); err != nil {
 		return nil, err
 	}
-	if a.kmsKey != nil || a.kmsContext != nil || a.sse != nil && *a.sse != s3api.ServerSideEncryptionAes256 {
-		if a.sse != nil && !strings.HasPrefix(*a.sse, "aws:") {
-			return nil, errInvalidArgument("The encryption method specified is not supported", "x-amz-server-side-encryption", *a.sse)
-		}
-		return nil, errKMS()
+	if err := a.checkEncryption(ck); err != nil {
+		return nil, err
 	}
 	size := 0
 	for k, v := range a.meta {
@@ -64,11 +64,29 @@ func (a *attributes) object(c *service.Call, key string) (*object, error) {
 	return o, err
 }
 
+// checkEncryption refuses what is not SSE-S3 or SSE-C, or both at once.
+func (a *attributes) checkEncryption(ck *body.Key) error {
+	sse := value(a.sse)
+	switch {
+	case ck != nil && (a.sse != nil || a.kmsKey != nil):
+		return errInvalidArgument("Server Side Encryption with Customer provided key is incompatible with the encryption method specified", "x-amz-server-side-encryption", sse)
+	case a.sse != nil && sse != s3api.ServerSideEncryptionAes256 && !strings.HasPrefix(sse, "aws:"):
+		return errInvalidArgument("The encryption method specified is not supported", "x-amz-server-side-encryption", sse)
+	case !strings.HasPrefix(sse, "aws:") && (a.kmsKey != nil || a.kmsContext != nil):
+		return errInvalidArgument("Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms", "x-amz-server-side-encryption", sse)
+	case strings.HasPrefix(sse, "aws:"):
+		return errKMS()
+	}
+	return nil
+}
+
 // checkClass refuses storage classes that objects cannot be put into.
 func checkClass(class string) error {
 	switch class {
-	case "", "STANDARD", "REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER", "GLACIER_IR", "DEEP_ARCHIVE":
+	case "", "STANDARD", "REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR":
 		return nil
+	case "GLACIER", "DEEP_ARCHIVE":
+		return awserr.New("NotImplemented", 501, "The storage class %s is not supported by this version of Gigawatt: it cannot restore what is archived.", class)
 	}
 	return awserr.New("InvalidStorageClass", 400, "The storage class you specified is not valid").With("StorageClassRequested", class)
 }
@@ -81,21 +99,21 @@ func (a *attributes) settle(c *service.Call, b *bucket, o *object) error {
 	}
 	if b.Ownership == s3api.ObjectOwnershipBucketOwnerEnforced {
 		account = b.Owner
-		if full := value(a.acl.canned); a.acl.any() && full != "bucket-owner-full-control" && full != "private" {
+		if full := value(a.acl.Canned); a.acl.Any() && full != "bucket-owner-full-control" {
 			return awserr.New("AccessControlListNotSupported", 400, "The bucket does not allow ACLs")
 		}
-		a.acl = aclHeaders{}
+		a.acl = acl.Headers{}
 	}
-	list, err := newACL(account, b.Owner, a.acl, objectCanned)
+	list, err := acl.New(account, b.Owner, a.acl, acl.ObjectCanned)
 	if err != nil {
 		return err
 	}
-	if a.acl.any() {
+	if a.acl.Any() {
 		if err := b.admitACL(list); err != nil {
 			return err
 		}
 	}
-	if b.Ownership == s3api.ObjectOwnershipBucketOwnerPreferred && value(a.acl.canned) == "bucket-owner-full-control" {
+	if b.Ownership == s3api.ObjectOwnershipBucketOwnerPreferred && value(a.acl.Canned) == "bucket-owner-full-control" {
 		list.Owner = b.Owner
 	}
 	o.ACL = *list
@@ -118,6 +136,7 @@ func parseTagging(text *string) ([]tag, error) {
 		}
 		tags = append(tags, s3api.Tag{Key: k, Value: vs[0]})
 	}
+	slices.SortFunc(tags, func(a, b s3api.Tag) int { return strings.Compare(a.Key, b.Key) })
 	return parseTags(tags, maxObjectTags)
 }
 

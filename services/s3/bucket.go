@@ -13,6 +13,7 @@ import (
 	"github.com/gigawatt-cloud/gigawatt/aws/policy"
 	"github.com/gigawatt-cloud/gigawatt/kv"
 	"github.com/gigawatt-cloud/gigawatt/service"
+	"github.com/gigawatt-cloud/gigawatt/services/s3/acl"
 	"github.com/gigawatt-cloud/gigawatt/services/s3/config"
 	"github.com/gigawatt-cloud/gigawatt/services/s3/event"
 	"github.com/gigawatt-cloud/gigawatt/services/s3/lifecycle"
@@ -29,19 +30,21 @@ type bucket struct {
 	// Versioning is "", Enabled or Suspended.
 	Versioning string       `cbor:"versioning"`
 	Ownership  string       `cbor:"ownership"`
-	ACL        acl          `cbor:"acl"`
+	ACL        acl.List     `cbor:"acl"`
 	Policy     string       `cbor:"policy"`
 	Public     *publicBlock `cbor:"public"`
 	Tags       []tag        `cbor:"tags"`
 	// Settings is what package config looks after.
-	Settings config.Settings `cbor:"settings"`
+	config.Settings `cbor:"settings"`
 	// BucketKey is the BucketKeyEnabled of the default encryption.
 	BucketKey bool `cbor:"bucket_key"`
 	// Lock says that versions can be locked; DefaultLock how by default.
-	Lock          bool             `cbor:"lock"`
-	DefaultLock   *lockRule        `cbor:"default_lock"`
-	Lifecycle     []lifecycle.Rule `cbor:"lifecycle"`
-	Notifications []event.Target   `cbor:"notifications"`
+	Lock        bool             `cbor:"lock"`
+	DefaultLock *lockRule        `cbor:"default_lock"`
+	Lifecycle   []lifecycle.Rule `cbor:"lifecycle"`
+	// MinimumSize is the TransitionDefaultMinimumObjectSize.
+	MinimumSize   string         `cbor:"minimum_size"`
+	Notifications []event.Target `cbor:"notifications"`
 }
 
 var (
@@ -56,8 +59,7 @@ func (s *svc) bucketHandlers() []*service.Handler {
 		service.Handle(s3api.GetBucketLocation, onBucket("GetBucketLocation", func(in *s3api.GetBucketLocationInput) string { return in.Bucket }), s.getBucketLocation),
 		service.Handle(s3api.ListBuckets, needListBuckets, s.listBuckets),
 		service.Handle(s3api.DeleteBucket, onBucket("DeleteBucket", func(in *s3api.DeleteBucketInput) string { return in.Bucket }), s.deleteBucket),
-		service.Handle(s3api.PutBucketVersioning, onBucket("PutBucketVersioning", func(in *s3api.PutBucketVersioningInput) string { return in.Bucket }), s.putBucketVersioning).
-			Refuse("MFA", "VersioningConfiguration.MFADelete"),
+		service.Handle(s3api.PutBucketVersioning, onBucket("PutBucketVersioning", func(in *s3api.PutBucketVersioningInput) string { return in.Bucket }), s.putBucketVersioning).Refuse("MFA"),
 		service.Handle(s3api.GetBucketVersioning, onBucket("GetBucketVersioning", func(in *s3api.GetBucketVersioningInput) string { return in.Bucket }), s.getBucketVersioning),
 	}
 }
@@ -141,11 +143,11 @@ func (s *svc) createBucket(ctx context.Context, c *service.Call, in *s3api.Creat
 	if !s.env.LegacyACLs {
 		b.Public = &publicBlock{true, true, true, true}
 	}
-	grants, err := newACL(c.Account, c.Account, aclHeaders{in.ACL, in.GrantFullControl, in.GrantRead, in.GrantReadACP, in.GrantWrite, in.GrantWriteACP}, bucketCanned)
+	grants, err := acl.New(c.Account, c.Account, acl.Headers{Canned: in.ACL, Full: in.GrantFullControl, Read: in.GrantRead, ReadACP: in.GrantReadACP, Write: in.GrantWrite, WriteACP: in.GrantWriteACP}, acl.BucketCanned)
 	if err != nil {
 		return nil, err
 	}
-	if b.ACL = *grants; b.Ownership == s3api.ObjectOwnershipBucketOwnerEnforced && !grants.private() {
+	if b.ACL = *grants; b.Ownership == s3api.ObjectOwnershipBucketOwnerEnforced && !grants.Private() {
 		return nil, awserr.New("InvalidBucketAclWithObjectOwnership", 400, "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting")
 	}
 	if value(in.ObjectLockEnabledForBucket) {
@@ -160,8 +162,12 @@ func (s *svc) createBucket(ctx context.Context, c *service.Call, in *s3api.Creat
 		old, err := buckets.Get(tx, in.Bucket)
 		switch {
 		case err == nil && old.Owner == c.Account:
+			if c.Region == "us-east-1" && old.Region == region && old.Ownership != s3api.ObjectOwnershipBucketOwnerEnforced {
+				old.ACL = *grants // there, AWS answers as if it had made the bucket, and resets the ACL
+				return buckets.Put(tx, old, old.Name)
+			}
 			if c.Region == "us-east-1" && old.Region == region {
-				return nil // there, AWS answers as if it had made the bucket
+				return nil
 			}
 			return awserr.New("BucketAlreadyOwnedByYou", 409, "Your previous request to create the named bucket succeeded and you already own it.").With("BucketName", in.Bucket)
 		case err == nil:
@@ -214,7 +220,7 @@ func (s *svc) listBuckets(ctx context.Context, c *service.Call, in *s3api.ListBu
 	if in.MaxBuckets != nil {
 		limit = int(*in.MaxBuckets)
 	}
-	out := &s3api.ListBucketsOutput{Buckets: []s3api.Bucket{}, Owner: owner(c.Account), Prefix: in.Prefix}
+	out := &s3api.ListBucketsOutput{Buckets: []s3api.Bucket{}, Owner: acl.Owner(c.Account), Prefix: in.Prefix}
 	err = c.View(ctx, func(tx *kv.Tx) error {
 		for r, err := range owned.Scan(tx, kv.Scan{Prefix: []any{c.Account}, After: after}) {
 			if err != nil {
@@ -268,10 +274,13 @@ func (s *svc) deleteBucket(ctx context.Context, c *service.Call, in *s3api.Delet
 			}
 			return awserr.New("BucketNotEmpty", 409, "The bucket you tried to delete is not empty").With("BucketName", in.Bucket)
 		}
-		if err := owned.Delete(tx, b.Owner, b.Name); err != nil {
+		if err := dropUploads(tx, c, b); err != nil {
 			return err
 		}
 		if err := config.Forget(tx, b.Name); err != nil {
+			return err
+		}
+		if err := owned.Delete(tx, b.Owner, b.Name); err != nil {
 			return err
 		}
 		return buckets.Delete(tx, b.Name)
@@ -283,6 +292,9 @@ func (s *svc) putBucketVersioning(ctx context.Context, c *service.Call, in *s3ap
 	cfg := in.VersioningConfiguration
 	if cfg == nil || cfg.Status == nil || *cfg.Status != s3api.BucketVersioningStatusEnabled && *cfg.Status != s3api.BucketVersioningStatusSuspended {
 		return nil, errMalformedXML()
+	}
+	if value(cfg.MFADelete) == s3api.MFADeleteEnabled {
+		return nil, awserr.New("NotImplemented", 501, "MFADelete of PutBucketVersioning is not supported by this version of Gigawatt.")
 	}
 	return nil, changeBucket(ctx, c, in.Bucket, in.ExpectedBucketOwner, func(_ *kv.Tx, b *bucket) error {
 		if b.Lock && *cfg.Status != s3api.BucketVersioningStatusEnabled {
@@ -301,26 +313,19 @@ func (s *svc) getBucketVersioning(ctx context.Context, c *service.Call, in *s3ap
 	return &s3api.GetBucketVersioningOutput{Status: optional(b.Versioning)}, nil
 }
 
-// lender lends the rows of buckets to package config.
+// lender lends buckets out to package config.
 type lender struct{}
-
-func lent(b *bucket) *config.Bucket {
-	return &config.Bucket{
-		Name: b.Name, ID: b.ID, Owner: b.Owner, Region: b.Region, Settings: &b.Settings,
-		ACLs: b.Ownership != s3api.ObjectOwnershipBucketOwnerEnforced,
-	}
-}
 
 func (lender) View(ctx context.Context, c *service.Call, name string, expected *string) (*config.Bucket, error) {
 	b, err := viewBucket(ctx, c, name, expected)
 	if err != nil {
 		return nil, err
 	}
-	return lent(b), nil
+	return b.lend(), nil
 }
 
 func (lender) Change(ctx context.Context, c *service.Call, name string, expected *string, change func(tx *kv.Tx, b *config.Bucket) error) error {
-	return changeBucket(ctx, c, name, expected, func(tx *kv.Tx, b *bucket) error { return change(tx, lent(b)) })
+	return changeBucket(ctx, c, name, expected, func(tx *kv.Tx, b *bucket) error { return change(tx, b.lend()) })
 }
 
 func (lender) Find(tx *kv.Tx, name string) (*config.Bucket, error) {
@@ -328,7 +333,13 @@ func (lender) Find(tx *kv.Tx, name string) (*config.Bucket, error) {
 	if err != nil {
 		return nil, err
 	}
-	return lent(b), nil
+	return b.lend(), nil
 }
 
-func (lender) Canonical(account arn.AccountID) string { return canonicalID(account) }
+func (lender) Canonical(account arn.AccountID) string { return acl.CanonicalID(account) }
+
+func (b *bucket) lend() *config.Bucket {
+	return &config.Bucket{
+		Name: b.Name, ID: b.ID, Owner: b.Owner, Region: b.Region, ACLs: b.Ownership != s3api.ObjectOwnershipBucketOwnerEnforced, Settings: &b.Settings,
+	}
+}

@@ -36,18 +36,20 @@ type sums struct {
 	// the server computes it.
 	given string
 	md5   []byte
+	// asked says that the request names the algorithm.
+	asked bool
 }
 
-// checksumField is the member of an output for an algorithm.
+// checksumField is the member of an input or output for an algorithm.
 func checksumField(v reflect.Value, a checksum.Algorithm) reflect.Value {
 	return v.FieldByName("Checksum" + string(a))
 }
 
-// givenSums are the members of a request that carry a checksum, in base64.
-type givenSums map[checksum.Algorithm]*string
+// checksums are the checksum members of an input, by algorithm; nil is absent.
+type checksums map[checksum.Algorithm]*string
 
 // newSums finds which checksum a request carries.
-func newSums(c *service.Call, given givenSums, algorithm, contentMD5 *string) (*sums, error) {
+func newSums(c *service.Call, given checksums, algorithm, contentMD5 *string) (*sums, error) {
 	s := &sums{}
 	if contentMD5 != nil {
 		b, err := base64.StdEncoding.DecodeString(*contentMD5)
@@ -79,27 +81,44 @@ func newSums(c *service.Call, given givenSums, algorithm, contentMD5 *string) (*
 	if algorithm != nil {
 		a, err := checksum.Parse(*algorithm)
 		if err != nil {
-			return nil, errInvalidRequest("Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]")
+			return nil, errChecksumAlgorithm()
 		}
 		if s.algorithm != "" && s.algorithm != a {
 			return nil, errInvalidRequest("Value for x-amz-sdk-checksum-algorithm header is invalid.")
 		}
 		s.algorithm = a
 	}
-	if s.algorithm == "" {
+	if s.asked = s.algorithm != ""; !s.asked {
 		s.algorithm = checksum.CRC64NVME
 	}
 	s.hash = s.algorithm.New()
 	return s, nil
 }
 
-func (s *sums) writers() []io.Writer { return []io.Writer{s.hash} }
+// adopt takes over the algorithm of the upload that a part belongs to.
+func (s *sums) adopt(a checksum.Algorithm) error {
+	switch {
+	case a == "" || a == s.algorithm:
+		return nil
+	case s.asked:
+		return errInvalidRequest("Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s", strings.ToLower(string(a)), strings.ToLower(string(s.algorithm)))
+	}
+	s.algorithm, s.hash = a, a.New()
+	return nil
+}
+
+func errChecksumAlgorithm() error {
+	return errInvalidRequest("Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256, SHA512, MD5, XXHASH64]")
+}
+
+// Write implements io.Writer for body.Check.
+func (s *sums) Write(p []byte) (int, error) { return s.hash.Write(p) }
 
 // value is the checksum of what was read, in base64.
 func (s *sums) value() string { return checksum.Encode(s.hash.Sum(nil)) }
 
-// check compares what was read with what the request said.
-func (s *sums) check(r io.Reader, etag []byte) error {
+// Verify compares what was read with what the request said.
+func (s *sums) Verify(r io.Reader, etag []byte) error {
 	if s.md5 != nil && string(s.md5) != string(etag) {
 		return awserr.New("BadDigest", 400, "The Content-MD5 you specified did not match what we received.")
 	}
@@ -138,7 +157,7 @@ func copySums(from *object, algorithm *string) (*sums, error) {
 	if algorithm != nil {
 		var err error
 		if a, err = checksum.Parse(*algorithm); err != nil {
-			return nil, errInvalidRequest("Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]")
+			return nil, errChecksumAlgorithm()
 		}
 	}
 	if a == "" {

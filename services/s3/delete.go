@@ -2,18 +2,20 @@ package s3
 
 import (
 	"context"
+	"time"
 
 	"github.com/gigawatt-cloud/gigawatt/api/s3api"
 	"github.com/gigawatt-cloud/gigawatt/aws/awserr"
 	"github.com/gigawatt-cloud/gigawatt/aws/policy"
 	"github.com/gigawatt-cloud/gigawatt/kv"
 	"github.com/gigawatt-cloud/gigawatt/service"
+	"github.com/gigawatt-cloud/gigawatt/services/s3/acl"
 	"github.com/gigawatt-cloud/gigawatt/services/s3/event"
 )
 
 func needDeleteObject(_ *service.Call, in *s3api.DeleteObjectInput) []policy.Need {
-	needs := []policy.Need{needObject("DeleteObject", "DeleteObjectVersion", in.Bucket, in.Key, in.VersionId)}
-	return append(needs, needBypass(in.Bucket, in.Key, in.BypassGovernanceRetention)...)
+	n := needObject("DeleteObject", "DeleteObjectVersion", in.Bucket, in.Key, in.VersionId)
+	return append([]policy.Need{n}, needBypass(in.Bucket, in.Key, in.BypassGovernanceRetention)...)
 }
 
 // deletion is what a delete did.
@@ -22,6 +24,8 @@ type deletion struct {
 	version string
 	// marker says that version is a delete marker; made that it was made.
 	marker, made bool
+	// done says that something was changed.
+	done bool
 }
 
 func (s *svc) deleteObject(ctx context.Context, c *service.Call, in *s3api.DeleteObjectInput) (*s3api.DeleteObjectOutput, error) {
@@ -32,7 +36,7 @@ func (s *svc) deleteObject(ctx context.Context, c *service.Call, in *s3api.Delet
 		if err != nil {
 			return err
 		}
-		if charged, err = b.admitPayer(c, in.RequestPayer); err != nil {
+		if charged, err = b.AdmitPayer(c, b.Owner, in.RequestPayer); err != nil {
 			return err
 		}
 		if in.IfMatch != nil {
@@ -44,7 +48,7 @@ func (s *svc) deleteObject(ctx context.Context, c *service.Call, in *s3api.Delet
 				return errPrecondition("If-Match")
 			}
 		}
-		d, err = s.removeObject(tx, c, b, in.Key, value(in.VersionId), value(in.BypassGovernanceRetention))
+		d, err = s.delete(tx, c, b, in.Key, value(in.VersionId), value(in.BypassGovernanceRetention))
 		return err
 	})
 	if err != nil {
@@ -57,41 +61,52 @@ func (s *svc) deleteObject(ctx context.Context, c *service.Call, in *s3api.Delet
 	return out, nil
 }
 
-// removeObject is remove for a request: it tells whom it concerns.
-func (s *svc) removeObject(tx *kv.Tx, c *service.Call, b *bucket, key, version string, bypass bool) (deletion, error) {
+// remove deletes a version for good, or hides a key behind a delete marker. A
+// version that is not there is no error.
+// A locked version is refused; bypass lifts what governance locks.
+func remove(tx *kv.Tx, c *service.Call, b *bucket, key, version string, bypass bool) (d deletion, err error) {
+	if err := checkKey(key); err != nil {
+		return d, err
+	}
+	if version == "" && b.Versioning != "" {
+		m := &object{Key: key, Marker: true, Modified: c.Now, ACL: acl.List{Owner: b.Owner}}
+		err := write(tx, c, b, m)
+		return deletion{version: m.Version, marker: true, made: true, done: true}, err
+	}
+	o, err := findAny(tx, b, key, version)
+	if err != nil || o == nil {
+		return deletion{version: version}, err
+	}
+	if err := o.admitRemoval(c.Now, bypass); err != nil {
+		return d, err
+	}
+	d.done = true
+	if version != "" {
+		d.version, d.marker = version, o.Marker
+	}
+	if err := removeRow(tx, c, b, o); err != nil || version == "" {
+		return d, err
+	}
+	// The version before it may be the current one again.
+	latest, err := newest(tx, b, key)
+	if err != nil || latest == nil || latest.Noncurrent.IsZero() {
+		return d, err
+	}
+	latest.Noncurrent = time.Time{}
+	return d, putRow(tx, b, latest)
+}
+
+// delete removes a version for a caller, and tells the bucket's targets.
+func (s *svc) delete(tx *kv.Tx, c *service.Call, b *bucket, key, version string, bypass bool) (deletion, error) {
 	d, err := remove(tx, c, b, key, version, bypass)
-	if err != nil {
+	if err != nil || !d.done {
 		return d, err
 	}
 	name := event.RemovedDelete
 	if d.made {
 		name = event.RemovedMarker
 	}
-	return d, s.emit(tx, c, b, &object{Key: key, Version: d.version, Marker: true}, name)
-}
-
-// remove deletes a version for good, or hides a key behind a delete marker. A
-// version that is not there is no error.
-func remove(tx *kv.Tx, c *service.Call, b *bucket, key, version string, bypass bool) (d deletion, err error) {
-	if err := checkKey(key); err != nil {
-		return d, err
-	}
-	if version == "" && b.Versioning != "" {
-		m := &object{Key: key, Marker: true, Modified: c.Now, ACL: acl{Owner: b.Owner}}
-		err := write(tx, c, b, m)
-		return deletion{version: m.Version, marker: true, made: true}, err
-	}
-	o, err := findAny(tx, b, key, version)
-	if err != nil || o == nil {
-		return deletion{version: version}, err
-	}
-	if version != "" {
-		d = deletion{version: version, marker: o.Marker}
-		if o.locked(c.Now, bypass) {
-			return d, errLocked()
-		}
-	}
-	return d, removeRow(tx, b, o)
+	return d, s.emit(tx, c, b, &object{Key: key, Version: d.version}, name)
 }
 
 func needDeleteObjects(_ *service.Call, in *s3api.DeleteObjectsInput) []policy.Need {
@@ -120,7 +135,7 @@ func (s *svc) deleteObjects(ctx context.Context, c *service.Call, in *s3api.Dele
 		return nil, err
 	}
 	out := &s3api.DeleteObjectsOutput{}
-	if out.RequestCharged, err = b.admitPayer(c, in.RequestPayer); err != nil {
+	if out.RequestCharged, err = b.AdmitPayer(c, b.Owner, in.RequestPayer); err != nil {
 		return nil, err
 	}
 	for i := range in.Delete.Objects {
@@ -131,7 +146,7 @@ func (s *svc) deleteObjects(ctx context.Context, c *service.Call, in *s3api.Dele
 			if err != nil {
 				return err
 			}
-			d, err = s.removeObject(tx, c, b, id.Key, value(id.VersionId), value(in.BypassGovernanceRetention))
+			d, err = s.delete(tx, c, b, id.Key, value(id.VersionId), value(in.BypassGovernanceRetention))
 			return err
 		})
 		if e := awserr.As(err); e != nil {

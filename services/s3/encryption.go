@@ -11,8 +11,7 @@ import (
 
 func (s *svc) encryptionHandlers() []*service.Handler {
 	return []*service.Handler{
-		service.Handle(s3api.PutBucketEncryption, onBucket("PutEncryptionConfiguration", func(in *s3api.PutBucketEncryptionInput) string { return in.Bucket }), s.putBucketEncryption).
-			Refuse("ServerSideEncryptionConfiguration.Rules.BlockedEncryptionTypes"),
+		service.Handle(s3api.PutBucketEncryption, onBucket("PutEncryptionConfiguration", func(in *s3api.PutBucketEncryptionInput) string { return in.Bucket }), s.putBucketEncryption),
 		service.Handle(s3api.GetBucketEncryption, onBucket("GetEncryptionConfiguration", func(in *s3api.GetBucketEncryptionInput) string { return in.Bucket }), s.getBucketEncryption),
 		service.Handle(s3api.DeleteBucketEncryption, onBucket("PutEncryptionConfiguration", func(in *s3api.DeleteBucketEncryptionInput) string { return in.Bucket }), s.deleteBucketEncryption),
 	}
@@ -25,6 +24,9 @@ func (s *svc) putBucketEncryption(ctx context.Context, c *service.Call, in *s3ap
 	r := in.ServerSideEncryptionConfiguration.Rules[0]
 	if d := r.ApplyServerSideEncryptionByDefault; d != nil && (d.SSEAlgorithm != s3api.ServerSideEncryptionAes256 || d.KMSMasterKeyID != nil) {
 		return nil, errKMS()
+	}
+	if r.BlockedEncryptionTypes != nil && len(r.BlockedEncryptionTypes.EncryptionType) > 0 {
+		return nil, awserr.New("NotImplemented", 501, "BlockedEncryptionTypes of PutBucketEncryption is not supported by this version of Gigawatt.")
 	}
 	return nil, changeBucket(ctx, c, in.Bucket, in.ExpectedBucketOwner, func(_ *kv.Tx, b *bucket) error {
 		b.BucketKey = value(r.BucketKeyEnabled)
@@ -53,10 +55,4 @@ func (s *svc) deleteBucketEncryption(ctx context.Context, c *service.Call, in *s
 		b.BucketKey = false
 		return nil
 	})
-}
-
-// admitPayer refuses a request of another account to a bucket whose requesters
-// pay, unless it says that it does.
-func (b *bucket) admitPayer(c *service.Call, payer *string) (charged *string, err error) {
-	return b.Settings.AdmitPayer(c, b.Owner, payer)
 }

@@ -21,6 +21,10 @@ func errNoSuchVersion(key, version string) error {
 	return awserr.New("NoSuchVersion", 404, "The specified version does not exist.").With("Key", key).With("VersionId", version)
 }
 
+func errNoSuchUpload(id string) error {
+	return awserr.New("NoSuchUpload", 404, "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.").With("UploadId", id)
+}
+
 func errMalformedXML() error {
 	return awserr.New("MalformedXML", 400, "The XML you provided was not well-formed or did not validate against our published schema")
 }

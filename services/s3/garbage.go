@@ -5,11 +5,10 @@ import (
 	"time"
 
 	"github.com/gigawatt-cloud/gigawatt/aws/arn"
-	"github.com/gigawatt-cloud/gigawatt/blob"
 	"github.com/gigawatt-cloud/gigawatt/kv"
 	"github.com/gigawatt-cloud/gigawatt/meter"
 	"github.com/gigawatt-cloud/gigawatt/service"
-	"github.com/gigawatt-cloud/gigawatt/services/s3/config"
+	"github.com/gigawatt-cloud/gigawatt/services/s3/body"
 )
 
 // The recurring jobs.
@@ -22,13 +21,11 @@ const (
 	garbageEvery = 10 * time.Second
 	sweepEvery   = 6 * time.Hour
 	meterEvery   = time.Hour
-	logEvery     = config.LogEvery
-	// orphanAge is how old a blob without a row has to be: uploads take long.
-	orphanAge = 24 * time.Hour
+	logEvery     = 5 * time.Minute
 )
 
-// garbage lists the blobs that lost their row.
-var garbage = kv.NewTable[string]("s3/garbage", kv.Small()) // blob id -> blob id
+// discarded lists the uploads whose parts are given up.
+var discarded = kv.NewTable[string]("s3/discarded", kv.Small()) // upload id -> upload id
 
 func (s *svc) startJobs(ctx context.Context, c *service.Call) error {
 	return c.Update(ctx, func(tx *kv.Tx) error {
@@ -43,84 +40,80 @@ func (s *svc) startJobs(ctx context.Context, c *service.Call) error {
 }
 
 // discard gives up the bytes of a version.
-func discard(tx *kv.Tx, o *object) error {
+func discard(tx *kv.Tx, c *service.Call, o *object) error {
 	if o.Parts == 0 {
-		return discardBody(tx, &o.Body)
+		return body.Discard(tx, c.Now, &o.Body)
 	}
-	parts, err := partLists.Get(tx, o.Body.UID)
-	if err != nil {
-		return err
-	}
-	for i := range *parts {
-		if err := discardBody(tx, &(*parts)[i].Body); err != nil {
-			return err
-		}
-	}
-	return partLists.Delete(tx, o.Body.UID)
+	return discardParts(tx, o.Body.UID)
 }
 
-// discardBody deletes a row, or has the collector delete a blob.
-func discardBody(tx *kv.Tx, b *body) error {
-	if b.Blob == "" {
-		return bodies.Delete(tx, b.UID)
-	}
-	if err := blobRefs.Delete(tx, b.Blob); err != nil {
-		return err
-	}
-	return garbage.Put(tx, &b.Blob, b.Blob)
+// discardParts has the collector give up the parts of an upload: there can be
+// more than one transaction holds.
+func discardParts(tx *kv.Tx, id string) error {
+	return discarded.Put(tx, &id, id)
 }
 
 const collectBatch = 500
 
-// collect deletes the blobs that lost their row.
+// collect gives up parts, and deletes the blobs that lost their row.
 func (s *svc) collect(ctx context.Context, c *service.Call, _ *service.Job) (time.Time, error) {
-	for {
-		var ids []string
-		err := c.View(ctx, func(tx *kv.Tx) error {
-			ids = nil
-			for r, err := range garbage.Scan(tx, kv.Scan{Limit: collectBatch}) {
-				if err != nil {
-					return err
-				}
-				ids = append(ids, *r.Value)
-			}
-			return nil
-		})
-		if err != nil || len(ids) == 0 {
-			return c.Now.Add(garbageEvery), err
-		}
-		for _, id := range ids {
-			if err := s.env.Blobs.Delete(ctx, blob.ID(id)); err != nil {
+	steps := []func() (more bool, err error){
+		func() (bool, error) { return s.collectParts(ctx, c) },
+		func() (bool, error) { return s.bodies.Collect(ctx, c.Frame.DB, c.Now) },
+	}
+	for _, step := range steps {
+		for more := true; more; {
+			var err error
+			if more, err = step(); err != nil {
 				return time.Time{}, err
 			}
 		}
-		err = c.Update(ctx, func(tx *kv.Tx) error {
-			for _, id := range ids {
-				if err := garbage.Delete(tx, id); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return time.Time{}, err
-		}
 	}
+	return c.Now.Add(garbageEvery), nil
 }
 
-// sweep deletes old blobs that no row refers to: a crash left them.
-func (s *svc) sweep(ctx context.Context, c *service.Call, _ *service.Job) (time.Time, error) {
-	swept, err := s.env.Blobs.Sweep(ctx, c.Now.Add(-orphanAge), func(i blob.Info) (used bool, err error) {
-		err = c.View(ctx, func(tx *kv.Tx) (err error) {
-			used, err = blobRefs.Has(tx, string(i.ID))
-			return err
-		})
-		return used, err
+// collectParts gives up some parts of one discarded upload.
+func (s *svc) collectParts(ctx context.Context, c *service.Call) (more bool, err error) {
+	err = c.Update(ctx, func(tx *kv.Tx) error {
+		more = false
+		for r, err := range discarded.Scan(tx, kv.Scan{Limit: 1}) {
+			if err != nil {
+				return err
+			}
+			more = true
+			return discardSome(tx, c, *r.Value)
+		}
+		return nil
 	})
-	if swept.Deleted > 0 {
-		s.env.Log.Info("deleted blobs that no object refers to", "blobs", swept.Deleted, "bytes", swept.DeletedBytes)
+	return more, err
+}
+
+func discardSome(tx *kv.Tx, c *service.Call, id string) error {
+	n := 0
+	for r, err := range parts.Scan(tx, kv.Scan{Prefix: []any{id}, Limit: collectBatch}) {
+		if err != nil {
+			return err
+		}
+		if err := body.Discard(tx, c.Now, &r.Value.Body); err != nil {
+			return err
+		}
+		if err := parts.Delete(tx, id, r.Value.Number); err != nil {
+			return err
+		}
+		n++
 	}
-	return c.Now.Add(sweepEvery), err
+	if n == collectBatch {
+		return nil
+	}
+	if err := layouts.Delete(tx, id); err != nil {
+		return err
+	}
+	return discarded.Delete(tx, id)
+}
+
+// sweep deletes the blobs that a crash left behind.
+func (s *svc) sweep(ctx context.Context, c *service.Call, _ *service.Job) (time.Time, error) {
+	return c.Now.Add(sweepEvery), s.bodies.Sweep(ctx, c.Frame.DB, c.Now)
 }
 
 // stored is what a bucket holds at one time.

@@ -17,6 +17,7 @@ import (
 	"github.com/gigawatt-cloud/gigawatt/kv"
 	"github.com/gigawatt-cloud/gigawatt/meter"
 	"github.com/gigawatt-cloud/gigawatt/service"
+	"github.com/gigawatt-cloud/gigawatt/services/s3/body"
 )
 
 func needGetObject(_ *service.Call, in *s3api.GetObjectInput) []policy.Need {
@@ -54,7 +55,7 @@ func (q *conditions) admitRead(o *object) error {
 	case condition == "":
 		return nil
 	case notModified:
-		return awserr.New("NotModified", 304, "Not Modified").With("ETag", quoted(o.ETag))
+		return awserr.New("NotModified", 304, "Not Modified").With("ETag", quoted(o.ETag)).With("Last-Modified", o.Modified.UTC().Format(httpTime))
 	}
 	return errPrecondition(condition)
 }
@@ -67,23 +68,28 @@ func (q *conditions) admitCopy(o *object) error {
 }
 
 // admitKey checks that the customer's key is the one the object was put with.
-func (o *object) admitKey(ck *customerKey) error {
+func (o *object) admitKey(ck *body.Key) error {
 	switch {
 	case o.CustomerKey == "" && ck != nil:
 		return errInvalidRequest("The encryption parameters are not applicable to this object.")
 	case o.CustomerKey != "" && ck == nil:
 		return errInvalidRequest("The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object.")
-	case ck != nil && ck.md5 != o.CustomerKey:
-		return errAccessDenied("Access Denied")
+	case ck != nil && ck.MD5 != o.CustomerKey:
+		return errInvalidRequest("The provided encryption parameters did not match the ones used originally.")
 	}
 	return nil
 }
+
+// httpTime is the form of times in headers.
+const httpTime = "Mon, 02 Jan 2006 15:04:05 GMT"
 
 // span is the range of an object that is read.
 type span struct {
 	off, length int64
 	partial     bool
 	parts       int32
+	// sum is the part's checksum, where a part is read.
+	sum sum
 }
 
 var rangeForm = regexp.MustCompile(`^bytes=\s*([0-9]*)-([0-9]*)\s*$`)
@@ -102,7 +108,7 @@ func parseRange(header string, size int64) (*span, error) {
 		if n == 0 {
 			return nil, bad
 		}
-		return &span{size - n, n, true, 0}, nil
+		return &span{off: size - n, length: n, partial: true}, nil
 	}
 	switch {
 	case first >= size:
@@ -111,7 +117,7 @@ func parseRange(header string, size int64) (*span, error) {
 		return nil, nil
 	}
 	last = min(last, size-1)
-	return &span{first, last - first + 1, true, 0}, nil
+	return &span{off: first, length: last - first + 1, partial: true}, nil
 }
 
 // position is a number of bytes, or def for "". What is too large for a number
@@ -129,7 +135,7 @@ func position(digits string, def int64) int64 {
 
 // span is what a request reads of an object: all, a range, or a part.
 func (o *object) span(tx *kv.Tx, header *string, number *int32) (*span, error) {
-	whole := &span{0, o.Size, false, 0}
+	whole := &span{length: o.Size}
 	switch {
 	case header != nil && number != nil:
 		return nil, errInvalidRequest("Cannot specify both Range header and partNumber query parameter")
@@ -151,48 +157,59 @@ func (o *object) partSpan(tx *kv.Tx, number int32) (*span, error) {
 		if number != 1 {
 			return nil, bad
 		}
-		return &span{0, o.Size, o.Size > 0, 0}, nil
+		return &span{length: o.Size, partial: o.Size > 0}, nil
 	}
-	parts, err := partLists.Get(tx, o.Body.UID)
+	l, err := layouts.Get(tx, o.Body.UID)
 	if err != nil {
 		return nil, err
-	}
-	if number < 1 || int(number) > len(*parts) {
-		return nil, bad
 	}
 	var off int64
-	for _, p := range (*parts)[:number-1] {
-		off += p.Body.Size
-	}
-	return &span{off, (*parts)[number-1].Body.Size, true, int32(o.Parts)}, nil
-}
-
-// openObject reads a range of an object, across its parts.
-func (s *svc) openObject(ctx context.Context, tx *kv.Tx, o *object, ck *customerKey, off, n int64) (io.ReadCloser, error) {
-	if o.Parts == 0 {
-		return s.open(ctx, tx, &o.Body, ck, off, n)
-	}
-	parts, err := partLists.Get(tx, o.Body.UID)
-	if err != nil {
-		return nil, err
-	}
-	j := &joined{}
-	for i := range *parts {
-		p := &(*parts)[i]
-		size := p.Body.Size
-		if off >= size || n <= 0 {
-			off = max(off-size, 0)
-			continue
-		}
-		from, length := off, min(n, size-off)
-		if p.Body.Blob == "" { // rows are read now, in the transaction
-			r, err := s.open(ctx, tx, &p.Body, ck, from, length)
+	for i, n := range l.Numbers {
+		if n == number {
+			p, err := parts.Get(tx, o.Body.UID, n)
 			if err != nil {
 				return nil, err
 			}
-			j.open = append(j.open, func() (io.ReadCloser, error) { return r, nil })
+			sp := &span{off: off, length: l.Sizes[i], partial: true, parts: int32(o.Parts), sum: p.Checksum}
+			sp.sum.Type = o.Checksum.Type
+			return sp, nil
+		}
+		off += l.Sizes[i]
+	}
+	return nil, bad
+}
+
+// openObject reads a range of an object, across its parts.
+func (s *svc) openObject(ctx context.Context, tx *kv.Tx, o *object, ck *body.Key, off, n int64) (io.ReadCloser, error) {
+	if o.Parts == 0 {
+		return s.bodies.Open(ctx, tx, &o.Body, ck, off, n)
+	}
+	l, err := layouts.Get(tx, o.Body.UID)
+	if err != nil {
+		return nil, err
+	}
+	j := &body.Joined{}
+	for i, size := range l.Sizes {
+		if n <= 0 {
+			break
+		}
+		if off >= size {
+			off -= size
+			continue
+		}
+		p, err := parts.Get(tx, o.Body.UID, l.Numbers[i])
+		if err != nil {
+			return nil, err
+		}
+		from, length := off, min(n, size-off)
+		if p.Body.Blob == "" { // rows are read now, in the transaction
+			r, err := s.bodies.Open(ctx, tx, &p.Body, ck, from, length)
+			if err != nil {
+				return nil, err
+			}
+			j.Parts = append(j.Parts, func() (io.ReadCloser, error) { return r, nil })
 		} else {
-			j.open = append(j.open, func() (io.ReadCloser, error) { return s.open(ctx, nil, &p.Body, ck, from, length) })
+			j.Parts = append(j.Parts, func() (io.ReadCloser, error) { return s.bodies.Open(ctx, nil, &p.Body, ck, from, length) })
 		}
 		off, n = 0, n-length
 	}
@@ -200,8 +217,11 @@ func (s *svc) openObject(ctx context.Context, tx *kv.Tx, o *object, ck *customer
 }
 
 func (s *svc) getObject(ctx context.Context, c *service.Call, in *s3api.GetObjectInput) (*s3api.GetObjectOutput, error) {
-	ck, err := parseCustomerKey(in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5)
+	ck, err := body.ParseKey(in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5)
 	if err != nil {
+		return nil, err
+	}
+	if err := admitHeaders(c); err != nil {
 		return nil, err
 	}
 	if err := s.admitOverrides(c, in); err != nil {
@@ -220,9 +240,6 @@ func (s *svc) getObject(ctx context.Context, c *service.Call, in *s3api.GetObjec
 		if err != nil {
 			return err
 		}
-		if o.Class == "GLACIER" || o.Class == "DEEP_ARCHIVE" {
-			return awserr.New("InvalidObjectState", 403, "The operation is not valid for the object's storage class").With("StorageClass", o.Class)
-		}
 		out = found(b, o, sp, in)
 		out.RequestCharged = charged
 		out.Body, err = s.openObject(ctx, tx, o, ck, sp.off, sp.length)
@@ -240,7 +257,7 @@ func (s *svc) read(tx *kv.Tx, c *service.Call, in *s3api.GetObjectInput) (b *buc
 	if b, err = findBucket(tx, in.Bucket, in.ExpectedBucketOwner); err != nil {
 		return nil, nil, nil, err
 	}
-	if charged, err = b.admitPayer(c, in.RequestPayer); err != nil {
+	if charged, err = b.AdmitPayer(c, b.Owner, in.RequestPayer); err != nil {
 		return nil, nil, nil, err
 	}
 	if o, err = findVersion(tx, b, in.Key, value(in.VersionId)); err != nil {
@@ -248,6 +265,14 @@ func (s *svc) read(tx *kv.Tx, c *service.Call, in *s3api.GetObjectInput) (b *buc
 	}
 	q := conditions{in.IfMatch, in.IfNoneMatch, in.IfModifiedSince, in.IfUnmodifiedSince}
 	return b, o, charged, q.admitRead(o)
+}
+
+// admitHeaders refuses the header that asks for encryption, where nothing is written.
+func admitHeaders(c *service.Call) error {
+	if v := c.Transport.Header["X-Amz-Server-Side-Encryption"]; len(v) > 0 {
+		return errInvalidArgument("x-amz-server-side-encryption header is not supported for this operation.", "x-amz-server-side-encryption", v[0])
+	}
+	return nil
 }
 
 // admitOverrides refuses response headers from the query of an anonymous request.
@@ -278,7 +303,7 @@ func found(b *bucket, o *object, sp *span, in *s3api.GetObjectInput) *s3api.GetO
 		Metadata: o.Meta, Expiration: b.expiration(o),
 	}
 	if in.ResponseExpires != nil {
-		out.Expires = ptr(in.ResponseExpires.UTC().Format("Mon, 02 Jan 2006 15:04:05 GMT"))
+		out.Expires = ptr(in.ResponseExpires.UTC().Format(httpTime))
 	}
 	if sp.partial {
 		out.ContentRange = ptr(fmt.Sprintf("bytes %d-%d/%d", sp.off, sp.off+sp.length-1, o.Size))
@@ -300,9 +325,13 @@ func found(b *bucket, o *object, sp *span, in *s3api.GetObjectInput) *s3api.GetO
 	if o.LegalHold {
 		out.ObjectLockLegalHoldStatus = ptr(s3api.ObjectLockLegalHoldStatusOn)
 	}
-	whole := !sp.partial || sp.length == o.Size
-	if value(in.ChecksumMode) == s3api.ChecksumModeEnabled && whole {
-		setChecksum(out, o.Checksum)
+	if value(in.ChecksumMode) == s3api.ChecksumModeEnabled {
+		switch {
+		case sp.parts > 0 && o.Checksum.Algorithm != "":
+			setChecksum(out, sp.sum)
+		case !sp.partial || sp.length == o.Size:
+			setChecksum(out, o.Checksum)
+		}
 	}
 	return out
 }
@@ -316,8 +345,11 @@ func (s *svc) headObject(ctx context.Context, c *service.Call, in *s3api.HeadObj
 		ResponseExpires: in.ResponseExpires, VersionId: in.VersionId, RequestPayer: in.RequestPayer, PartNumber: in.PartNumber,
 		ExpectedBucketOwner: in.ExpectedBucketOwner, ChecksumMode: in.ChecksumMode,
 	}
-	ck, err := parseCustomerKey(in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5)
+	ck, err := body.ParseKey(in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5)
 	if err != nil {
+		return nil, err
+	}
+	if err := admitHeaders(c); err != nil {
 		return nil, err
 	}
 	if err := s.admitOverrides(c, get); err != nil {
@@ -364,7 +396,7 @@ func needGetObjectAttributes(_ *service.Call, in *s3api.GetObjectAttributesInput
 }
 
 func (s *svc) getObjectAttributes(ctx context.Context, c *service.Call, in *s3api.GetObjectAttributesInput) (*s3api.GetObjectAttributesOutput, error) {
-	ck, err := parseCustomerKey(in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5)
+	ck, err := body.ParseKey(in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5)
 	if err != nil {
 		return nil, err
 	}
@@ -409,39 +441,35 @@ func (s *svc) attribute(tx *kv.Tx, out *s3api.GetObjectAttributesOutput, o *obje
 		if o.Parts == 0 {
 			return nil
 		}
-		parts, err := partLists.Get(tx, o.Body.UID)
-		if err != nil {
-			return err
-		}
-		out.ObjectParts = partsPage(*parts, value(in.PartNumberMarker), in.MaxParts)
+		var err error
+		out.ObjectParts, err = partsPage(tx, o, value(in.PartNumberMarker), in.MaxParts)
+		return err
 	default:
 		return errInvalidArgument("Invalid attribute name specified.", "x-amz-object-attributes", name)
 	}
 	return nil
 }
 
-// partsPage is a page of an object's parts; only parts with checksums are listed.
-func partsPage(parts []part, marker int32, most *int32) *s3api.GetObjectAttributesParts {
-	limit := int32(1000)
-	if most != nil {
-		limit = min(*most, limit)
+// partsPage is a page of an object's parts.
+func partsPage(tx *kv.Tx, o *object, marker int32, most *int32) (*s3api.GetObjectAttributesParts, error) {
+	limit, err := page(most)
+	if err != nil {
+		return nil, err
 	}
-	total := int32(len(parts))
-	p := &s3api.GetObjectAttributesParts{TotalPartsCount: &total, PartNumberMarker: &marker, MaxParts: &limit, IsTruncated: ptr(false)}
-	for i := range parts {
-		x := &parts[i]
-		number := int32(i + 1)
-		if number <= marker {
-			continue
+	p := &s3api.GetObjectAttributesParts{TotalPartsCount: ptr(int32(o.Parts)), PartNumberMarker: &marker, MaxParts: ptr(int32(limit)), IsTruncated: ptr(false)}
+	for r, err := range parts.Scan(tx, kv.Scan{Prefix: []any{o.Body.UID}, After: kv.K(o.Body.UID, marker)}) {
+		if err != nil {
+			return nil, err
 		}
-		if int32(len(p.Parts)) == limit {
-			p.IsTruncated = ptr(true)
+		if len(p.Parts) >= limit {
+			*p.IsTruncated = true
 			break
 		}
-		one := s3api.ObjectPart{PartNumber: &number, Size: &x.Body.Size}
+		x := r.Value
+		one := s3api.ObjectPart{PartNumber: &x.Number, Size: &x.Body.Size}
 		setChecksum(&one, x.Checksum)
 		p.Parts = append(p.Parts, one)
-		p.NextPartNumberMarker = &number
+		p.NextPartNumberMarker = &x.Number
 	}
-	return p
+	return p, nil
 }

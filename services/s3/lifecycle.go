@@ -3,41 +3,61 @@ package s3
 import (
 	"context"
 	"fmt"
-	"net/url"
 	"time"
 
 	"github.com/gigawatt-cloud/gigawatt/api/s3api"
+	"github.com/gigawatt-cloud/gigawatt/aws/awserr"
 	"github.com/gigawatt-cloud/gigawatt/kv"
 	"github.com/gigawatt-cloud/gigawatt/service"
 	"github.com/gigawatt-cloud/gigawatt/services/s3/event"
 	"github.com/gigawatt-cloud/gigawatt/services/s3/lifecycle"
 )
 
-// lifecycleKind is the recurring job that carries lifecycle rules out.
 const (
 	lifecycleKind  = "s3.lifecycle"
-	lifecycleEvery = 15 * time.Minute
-	lifecyclePage  = 500
+	lifecycleEvery = time.Hour
+	// lifecycleBatch is how many due versions are found before they are worked off.
+	lifecycleBatch = 500
+	// smallObject is what is not moved between storage classes by default.
+	smallObject = 128 << 10
 )
 
 func (s *svc) lifecycleHandlers() []*service.Handler {
 	return []*service.Handler{
-		service.Handle(s3api.PutBucketLifecycleConfiguration, onBucket("PutLifecycleConfiguration", func(in *s3api.PutBucketLifecycleConfigurationInput) string { return in.Bucket }), s.putBucketLifecycleConfiguration).
-			Refuse("TransitionDefaultMinimumObjectSize"),
+		service.Handle(s3api.PutBucketLifecycleConfiguration, onBucket("PutLifecycleConfiguration", func(in *s3api.PutBucketLifecycleConfigurationInput) string { return in.Bucket }), s.putBucketLifecycleConfiguration),
 		service.Handle(s3api.GetBucketLifecycleConfiguration, onBucket("GetLifecycleConfiguration", func(in *s3api.GetBucketLifecycleConfigurationInput) string { return in.Bucket }), s.getBucketLifecycleConfiguration),
 		service.Handle(s3api.DeleteBucketLifecycle, onBucket("PutLifecycleConfiguration", func(in *s3api.DeleteBucketLifecycleInput) string { return in.Bucket }), s.deleteBucketLifecycle),
 	}
 }
 
 func (s *svc) putBucketLifecycleConfiguration(ctx context.Context, c *service.Call, in *s3api.PutBucketLifecycleConfigurationInput) (*s3api.PutBucketLifecycleConfigurationOutput, error) {
-	rules, err := lifecycle.Parse(in.LifecycleConfiguration, func() string { return c.IDs.UUID() })
+	rules, err := lifecycle.Parse(in.LifecycleConfiguration, func() string { return c.IDs.Alnum(48) })
 	if err != nil {
 		return nil, err
 	}
-	return &s3api.PutBucketLifecycleConfigurationOutput{}, changeBucket(ctx, c, in.Bucket, in.ExpectedBucketOwner, func(_ *kv.Tx, b *bucket) error {
-		b.Lifecycle = rules
+	for i := range rules {
+		for _, t := range append(rules[i].Transitions, rules[i].NoncurrentMoves...) {
+			if err := checkClass(t.Class); err != nil {
+				return nil, err
+			}
+		}
+	}
+	size := value(in.TransitionDefaultMinimumObjectSize)
+	switch size {
+	case "":
+		size = s3api.TransitionDefaultMinimumObjectSizeAllStorageClasses128K
+	case s3api.TransitionDefaultMinimumObjectSizeAllStorageClasses128K, s3api.TransitionDefaultMinimumObjectSizeVariesByStorageClass:
+	default:
+		return nil, errInvalidArgument("Invalid transition default minimum object size.", "x-amz-transition-default-minimum-object-size", size)
+	}
+	err = changeBucket(ctx, c, in.Bucket, in.ExpectedBucketOwner, func(_ *kv.Tx, b *bucket) error {
+		b.Lifecycle, b.MinimumSize = rules, size
 		return nil
 	})
+	if err != nil {
+		return nil, err
+	}
+	return &s3api.PutBucketLifecycleConfigurationOutput{TransitionDefaultMinimumObjectSize: &size}, nil
 }
 
 func (s *svc) getBucketLifecycleConfiguration(ctx context.Context, c *service.Call, in *s3api.GetBucketLifecycleConfigurationInput) (*s3api.GetBucketLifecycleConfigurationOutput, error) {
@@ -48,49 +68,45 @@ func (s *svc) getBucketLifecycleConfiguration(ctx context.Context, c *service.Ca
 	if len(b.Lifecycle) == 0 {
 		return nil, errNoConfiguration("NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist", b.Name)
 	}
-	return &s3api.GetBucketLifecycleConfigurationOutput{Rules: lifecycle.Output(b.Lifecycle)}, nil
+	return &s3api.GetBucketLifecycleConfigurationOutput{Rules: lifecycle.Output(b.Lifecycle), TransitionDefaultMinimumObjectSize: &b.MinimumSize}, nil
 }
 
 func (s *svc) deleteBucketLifecycle(ctx context.Context, c *service.Call, in *s3api.DeleteBucketLifecycleInput) (*s3api.DeleteBucketLifecycleOutput, error) {
 	return nil, changeBucket(ctx, c, in.Bucket, in.ExpectedBucketOwner, func(_ *kv.Tx, b *bucket) error {
-		b.Lifecycle = nil
+		b.Lifecycle, b.MinimumSize = nil, ""
 		return nil
 	})
 }
 
-// facts are what a lifecycle decision depends on.
-func (o *object) facts() *lifecycle.Version {
-	v := &lifecycle.Version{Key: o.Key, Size: o.Size, Class: o.Class, Created: o.Modified, Marker: o.Marker, Noncurrent: o.Noncurrent}
-	if len(o.Tags) > 0 {
-		v.Tags = make(map[string]string, len(o.Tags))
-		for _, t := range o.Tags {
-			v.Tags[t.Key] = t.Value
-		}
+func (o *object) tagMap() map[string]string {
+	m := make(map[string]string, len(o.Tags))
+	for _, t := range o.Tags {
+		m[t.Key] = t.Value
 	}
-	return v
+	return m
 }
 
-// expiration is the x-amz-expiration of a version.
+// expiration is the x-amz-expiration header of a current version.
 func (b *bucket) expiration(o *object) *string {
-	if len(b.Lifecycle) == 0 {
+	if len(b.Lifecycle) == 0 || o.Marker || !o.Noncurrent.IsZero() {
 		return nil
 	}
-	v := o.facts()
-	v.Current = true
+	v := &lifecycle.Version{Key: o.Key, Size: o.Size, Tags: o.tagMap(), Class: o.Class, Created: o.Modified, Current: true}
 	at, rule, ok := lifecycle.Expiration(b.Lifecycle, v)
 	if !ok {
 		return nil
 	}
-	return ptr(fmt.Sprintf(`expiry-date="%s", rule-id="%s"`, at.UTC().Format("Mon, 02 Jan 2006 15:04:05 GMT"), url.QueryEscape(rule)))
+	return ptr(fmt.Sprintf(`expiry-date="%s", rule-id="%s"`, at.UTC().Format(httpTime), rule))
 }
 
-// decided is a version for which something is due.
-type decided struct {
-	object   *object
-	decision lifecycle.Decision
+// verdict is what is due for one version.
+type verdict struct {
+	lifecycle.Decision
+	key   string
+	order uint64
 }
 
-// runLifecycle goes through the buckets with rules.
+// runLifecycle does what is due in all buckets.
 func (s *svc) runLifecycle(ctx context.Context, c *service.Call, _ *service.Job) (time.Time, error) {
 	var all []*bucket
 	err := c.View(ctx, func(tx *kv.Tx) error {
@@ -109,110 +125,125 @@ func (s *svc) runLifecycle(ctx context.Context, c *service.Call, _ *service.Job)
 		return time.Time{}, err
 	}
 	for _, b := range all {
-		if err := s.runRules(ctx, c, b); err != nil {
-			return time.Time{}, fmt.Errorf("lifecycle of %s: %w", b.Name, err)
+		if err := s.ageVersions(ctx, c, b); err != nil {
+			return time.Time{}, fmt.Errorf("lifecycle of bucket %s: %w", b.Name, err)
+		}
+		if err := s.ageUploads(ctx, c, b); err != nil {
+			return time.Time{}, fmt.Errorf("lifecycle of bucket %s: %w", b.Name, err)
 		}
 	}
 	return c.Now.Add(lifecycleEvery), nil
 }
 
-// runRules goes through a bucket's versions, a page of keys at a time.
-func (s *svc) runRules(ctx context.Context, c *service.Call, b *bucket) error {
-	var after string
-	for more := true; more; {
-		var due []decided
+func (s *svc) ageVersions(ctx context.Context, c *service.Call, b *bucket) error {
+	after := ""
+	for {
+		var due []verdict
+		more := false
 		err := c.View(ctx, func(tx *kv.Tx) (err error) {
-			due, after, more, err = dueVersions(tx, c, b, after)
+			due, after, more, err = dueVersions(tx, b, after, c.Now)
 			return err
 		})
 		if err != nil {
 			return err
 		}
-		for _, d := range due {
-			if err := s.carryOut(ctx, c, b, d); err != nil {
+		for i := range due {
+			if err := s.age(ctx, c, b, &due[i]); err != nil {
 				return err
 			}
 		}
+		if !more {
+			return nil
+		}
 	}
-	return nil
 }
 
-// dueVersions decides for the keys after one, whole keys at a time.
-func dueVersions(tx *kv.Tx, c *service.Call, b *bucket, after string) (due []decided, last string, more bool, err error) {
-	var key []*object
-	flush := func() {
-		for i, o := range key {
-			v := o.facts()
-			v.Current, v.Only, v.Newer = i == 0, len(key) == 1, i-1
-			if d := lifecycle.Evaluate(b.Lifecycle, v, c.Now); d.Action != lifecycle.Keep {
-				due = append(due, decided{o, d})
-			}
-		}
-		key = nil
-	}
+// dueVersions finds versions that a rule wants something of, key by key from
+// after on. last is the last key that was looked at as a whole.
+func dueVersions(tx *kv.Tx, b *bucket, after string, now time.Time) (due []verdict, last string, more bool, err error) {
+	last = after
 	from := kv.K(b.ID)
 	if after != "" {
 		from = kv.K(b.ID, after+"\x00")
 	}
-	n := 0
+	var group []*object
+	flush := func() {
+		if len(group) > 0 {
+			due = append(due, judge(b, group, now)...)
+			last, group = group[0].Key, nil
+		}
+	}
 	for r, err := range objects.RangeScan(tx, from, append(kv.K(b.ID), 0xff)) {
 		if err != nil {
-			return nil, "", false, err
+			return nil, last, false, err
 		}
-		if len(key) > 0 && key[0].Key != r.Value.Key {
-			last = key[0].Key
-			flush()
-			if n >= lifecyclePage {
+		if len(group) > 0 && group[0].Key != r.Value.Key {
+			if flush(); len(due) >= lifecycleBatch {
 				return due, last, true, nil
 			}
 		}
-		key = append(key, r.Value)
-		n++
+		group = append(group, r.Value)
 	}
 	flush()
-	return due, "", false, nil
+	return due, last, false, nil
 }
 
-// carryOut does what is due for a version, unless it changed meanwhile.
-func (s *svc) carryOut(ctx context.Context, c *service.Call, of *bucket, d decided) error {
-	return c.Update(ctx, func(tx *kv.Tx) error {
-		b, err := buckets.Get(tx, of.Name)
-		if isNotFound(err) || err == nil && b.ID != of.ID {
+// judge decides about all versions of one key, the newest first.
+func judge(b *bucket, group []*object, now time.Time) (due []verdict) {
+	for i, o := range group {
+		v := &lifecycle.Version{
+			Key: o.Key, Size: o.Size, Tags: o.tagMap(), Class: o.Class, Created: o.Modified, Current: i == 0, Marker: o.Marker, Only: len(group) == 1,
+			Noncurrent: o.Noncurrent, Newer: max(i-1, 0),
+		}
+		d := lifecycle.Evaluate(b.Lifecycle, v, now)
+		if d.Action == lifecycle.Keep || d.Action == lifecycle.Move && o.Size < smallObject && b.MinimumSize != s3api.TransitionDefaultMinimumObjectSizeVariesByStorageClass {
+			continue
+		}
+		due = append(due, verdict{d, o.Key, o.Order})
+	}
+	return due
+}
+
+// age carries a verdict out, unless the version changed meanwhile.
+func (s *svc) age(ctx context.Context, c *service.Call, old *bucket, v *verdict) error {
+	err := c.Update(ctx, func(tx *kv.Tx) error {
+		b, err := buckets.Get(tx, old.Name)
+		if isNotFound(err) || err == nil && b.ID != old.ID {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		o, err := objects.Get(tx, b.ID, d.object.Key, d.object.Order)
-		if isNotFound(err) || err == nil && (o.Version != d.object.Version || !o.Modified.Equal(d.object.Modified)) {
+		o, err := objects.Get(tx, b.ID, v.key, v.order)
+		if isNotFound(err) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		switch d.decision.Action {
+		switch v.Action {
 		case lifecycle.Move:
-			o.Class = d.decision.Class
+			o.Class = v.Class
 			if err := putRow(tx, b, o); err != nil {
 				return err
 			}
 			return s.emit(tx, c, b, o, event.Transition)
-		case lifecycle.Expire:
-			return s.expire(tx, c, b, o)
+		case lifecycle.Remove:
+			return s.expire(tx, c, b, o, o.Version)
 		}
-		if o.locked(c.Now, false) {
-			return nil
-		}
-		if err := removeRow(tx, b, o); err != nil {
+		if latest, err := newest(tx, b, v.key); err != nil || latest == nil || latest.Order != v.order {
 			return err
 		}
-		return s.emit(tx, c, b, o, event.ExpiredDelete)
+		return s.expire(tx, c, b, o, "")
 	})
+	if awserr.HasCode(err, "AccessDenied") {
+		return nil // it is locked, and expires when it no longer is
+	}
+	return err
 }
 
-// expire is what deleting the key without a version does.
-func (s *svc) expire(tx *kv.Tx, c *service.Call, b *bucket, o *object) error {
-	d, err := remove(tx, c, b, o.Key, "", false)
+func (s *svc) expire(tx *kv.Tx, c *service.Call, b *bucket, o *object, version string) error {
+	d, err := remove(tx, c, b, o.Key, version, false)
 	if err != nil {
 		return err
 	}
@@ -220,5 +251,32 @@ func (s *svc) expire(tx *kv.Tx, c *service.Call, b *bucket, o *object) error {
 	if d.made {
 		name = event.ExpiredMarker
 	}
-	return s.emit(tx, c, b, o, name)
+	return s.emit(tx, c, b, &object{Key: o.Key, Version: d.version}, name)
+}
+
+// ageUploads aborts the uploads that went on for too long.
+func (s *svc) ageUploads(ctx context.Context, c *service.Call, b *bucket) error {
+	var due []*upload
+	err := c.View(ctx, func(tx *kv.Tx) error {
+		due = nil
+		for r, err := range uploads.Scan(tx, kv.Scan{Prefix: []any{b.ID}}) {
+			if err != nil {
+				return err
+			}
+			u := r.Value
+			if at, _, ok := lifecycle.Abort(b.Lifecycle, u.Object.Key, u.Object.Modified); ok && !c.Now.Before(at) {
+				due = append(due, u)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, u := range due {
+		if err := c.Update(ctx, func(tx *kv.Tx) error { return dropUpload(tx, b, u) }); err != nil {
+			return err
+		}
+	}
+	return nil
 }

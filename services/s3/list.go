@@ -10,6 +10,7 @@ import (
 	"github.com/gigawatt-cloud/gigawatt/aws/policy"
 	"github.com/gigawatt-cloud/gigawatt/kv"
 	"github.com/gigawatt-cloud/gigawatt/service"
+	"github.com/gigawatt-cloud/gigawatt/services/s3/acl"
 )
 
 func (s *svc) listHandlers() []*service.Handler {
@@ -43,14 +44,16 @@ func needListObjectVersions(_ *service.Call, in *s3api.ListObjectVersionsInput) 
 
 // listing is one page of a bucket's keys.
 type listing struct {
-	prefix, delimiter string
-	limit             int
+	grouping
+	limit int
 	// versions lists every version, not only the current ones.
 	versions bool
 	// after is the last key or common prefix of the page before; order the last
 	// version of it.
 	after string
 	order uint64
+	// afterNull says that the null version was the last: its order is looked up.
+	afterNull bool
 
 	objects  []*object
 	latest   []bool
@@ -93,12 +96,22 @@ func (l *listing) run(tx *kv.Tx, b *bucket) error {
 	if l.limit == 0 {
 		return nil
 	}
+	if l.afterNull {
+		l.order = oldest // when it is gone by now, the page goes on with the next key
+		o, err := findNull(tx, b, l.after)
+		if err != nil {
+			return err
+		}
+		if o != nil {
+			l.order = o.Order
+		}
+	}
 	from := kv.K(b.ID, max(l.prefix, l.after))
 	switch {
 	case l.after == "" || l.after < l.prefix:
 	case l.order != 0:
 		from = append(kv.K(b.ID, l.after, l.order), 0)
-	case l.delimiter != "" && strings.HasSuffix(l.after, l.delimiter) && strings.HasPrefix(l.after, l.prefix):
+	case l.common(l.after) == l.after: // never "" here
 		next, ok := successor(l.after)
 		if !ok {
 			return nil
@@ -167,16 +180,22 @@ func (l *listing) full() bool {
 	return l.more
 }
 
+// grouping says which keys a list is about, and which it groups.
+type grouping struct {
+	prefix, delimiter string
+}
+
 // common is the common prefix that a key is listed under, or "".
-func (l *listing) common(key string) string {
-	if l.delimiter == "" {
+func (g *grouping) common(key string) string {
+	rest, ok := strings.CutPrefix(key, g.prefix)
+	if !ok || g.delimiter == "" {
 		return ""
 	}
-	i := strings.Index(key[len(l.prefix):], l.delimiter)
+	i := strings.Index(rest, g.delimiter)
 	if i < 0 {
 		return ""
 	}
-	return key[:len(l.prefix)+i+len(l.delimiter)]
+	return key[:len(g.prefix)+i+len(g.delimiter)]
 }
 
 // coder writes keys as the request asks for.
@@ -188,7 +207,7 @@ func coder(encoding *string) (func(string) *string, error) {
 		return nil, errInvalidArgument("Invalid Encoding Method specified in Request", "encoding-type", *encoding)
 	}
 	return func(s string) *string {
-		return ptr(strings.ReplaceAll(url.QueryEscape(s), "%2F", "/"))
+		return ptr(strings.NewReplacer("%2F", "/", "+", "%20").Replace(url.QueryEscape(s)))
 	}, nil
 }
 
@@ -208,7 +227,7 @@ func (l *listing) contents(code func(string) *string, withOwner bool) []s3api.Ob
 			ChecksumAlgorithm: []string{string(o.Checksum.Algorithm)}, ChecksumType: &o.Checksum.Type,
 		}
 		if withOwner {
-			x.Owner = owner(o.ACL.Owner)
+			x.Owner = acl.Owner(o.ACL.Owner)
 		}
 		out = append(out, x)
 	}
@@ -237,7 +256,7 @@ func (l *listing) fill(ctx context.Context, c *service.Call, bucket string, expe
 		if err != nil {
 			return err
 		}
-		if charged, err = b.admitPayer(c, payer); err != nil {
+		if charged, err = b.AdmitPayer(c, b.Owner, payer); err != nil {
 			return err
 		}
 		return l.run(tx, b)
@@ -254,13 +273,13 @@ func (s *svc) listObjects(ctx context.Context, c *service.Call, in *s3api.ListOb
 	if err != nil {
 		return nil, err
 	}
-	l := &listing{prefix: value(in.Prefix), delimiter: value(in.Delimiter), after: value(in.Marker), limit: limit}
+	l := &listing{grouping: grouping{value(in.Prefix), value(in.Delimiter)}, after: value(in.Marker), limit: limit}
 	charged, err := l.fill(ctx, c, in.Bucket, in.ExpectedBucketOwner, in.RequestPayer)
 	if err != nil {
 		return nil, err
 	}
 	out := &s3api.ListObjectsOutput{
-		IsTruncated: &l.more, Marker: code(value(in.Marker)), Contents: l.contents(code, true), Name: &in.Bucket, Prefix: code(l.prefix),
+		IsTruncated: &l.more, Marker: code(value(in.Marker)), Contents: l.contents(code, true), Name: &in.Bucket, Prefix: &l.prefix,
 		Delimiter: coded(code, optional(l.delimiter)), MaxKeys: ptr(int32(limit)), CommonPrefixes: l.commonPrefixes(code), EncodingType: in.EncodingType, RequestCharged: charged,
 	}
 	if l.more && l.delimiter != "" {
@@ -278,13 +297,15 @@ func (s *svc) listObjectsV2(ctx context.Context, c *service.Call, in *s3api.List
 	if err != nil {
 		return nil, err
 	}
-	l := &listing{prefix: value(in.Prefix), delimiter: value(in.Delimiter), after: value(in.StartAfter), limit: limit}
+	l := &listing{grouping: grouping{value(in.Prefix), value(in.Delimiter)}, after: value(in.StartAfter), limit: limit}
 	if in.ContinuationToken != nil {
 		at, err := c.OpenPage(in.Bucket, *in.ContinuationToken)
-		if err != nil || *in.ContinuationToken == "" {
+		if err != nil {
 			return nil, errInvalidArgument("The continuation token provided is incorrect", "continuation-token", *in.ContinuationToken)
 		}
-		l.after = string(at)
+		if at != nil {
+			l.after = string(at)
+		}
 	}
 	charged, err := l.fill(ctx, c, in.Bucket, in.ExpectedBucketOwner, in.RequestPayer)
 	if err != nil {
@@ -310,12 +331,12 @@ func (s *svc) listObjectVersions(ctx context.Context, c *service.Call, in *s3api
 	if err != nil {
 		return nil, err
 	}
-	l := &listing{prefix: value(in.Prefix), delimiter: value(in.Delimiter), after: value(in.KeyMarker), limit: limit, versions: true}
+	l := &listing{grouping: grouping{value(in.Prefix), value(in.Delimiter)}, after: value(in.KeyMarker), limit: limit, versions: true}
 	switch v := value(in.VersionIdMarker); {
 	case v != "" && l.after == "":
 		return nil, errInvalidArgument("A version-id marker cannot be specified without a key marker.", "version-id-marker", v)
 	case v == nullVersion:
-		l.order = oldest
+		l.afterNull = true
 	case v != "":
 		var ok bool
 		if l.order, ok = versionOrder(v); !ok {
@@ -339,12 +360,12 @@ func (s *svc) listObjectVersions(ctx context.Context, c *service.Call, in *s3api
 	for i, o := range l.objects {
 		at := ptr(o.Modified.Truncate(time.Millisecond))
 		if o.Marker {
-			out.DeleteMarkers = append(out.DeleteMarkers, s3api.DeleteMarkerEntry{Owner: owner(o.ACL.Owner), Key: code(o.Key), VersionId: &o.Version, IsLatest: &l.latest[i], LastModified: at})
+			out.DeleteMarkers = append(out.DeleteMarkers, s3api.DeleteMarkerEntry{Owner: acl.Owner(o.ACL.Owner), Key: code(o.Key), VersionId: &o.Version, IsLatest: &l.latest[i], LastModified: at})
 			continue
 		}
 		out.Versions = append(out.Versions, s3api.ObjectVersion{
 			ETag: ptr(quoted(o.ETag)), Size: &o.Size, StorageClass: ptr(o.class()), Key: code(o.Key), VersionId: &o.Version, IsLatest: &l.latest[i], LastModified: at,
-			Owner: owner(o.ACL.Owner), ChecksumAlgorithm: []string{string(o.Checksum.Algorithm)}, ChecksumType: &o.Checksum.Type,
+			Owner: acl.Owner(o.ACL.Owner), ChecksumAlgorithm: []string{string(o.Checksum.Algorithm)}, ChecksumType: &o.Checksum.Type,
 		})
 	}
 	return out, nil

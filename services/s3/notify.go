@@ -2,10 +2,10 @@ package s3
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
+
+	"github.com/fxamacker/cbor/v2"
 
 	"github.com/gigawatt-cloud/gigawatt/api/s3api"
 	"github.com/gigawatt-cloud/gigawatt/api/sqsapi"
@@ -16,11 +16,10 @@ import (
 	"github.com/gigawatt-cloud/gigawatt/services/s3/event"
 )
 
-// notifyKind is the job that delivers one event to one queue.
 const (
 	notifyKind = "s3.notify"
-	// undeliverable is how many times a delivery is tried.
-	undeliverable = 20
+	// maxDeliveries bounds how often a notification is tried: for some hours.
+	maxDeliveries = 60
 )
 
 func (s *svc) notificationHandlers() []*service.Handler {
@@ -32,7 +31,7 @@ func (s *svc) notificationHandlers() []*service.Handler {
 }
 
 func (s *svc) putBucketNotificationConfiguration(ctx context.Context, c *service.Call, in *s3api.PutBucketNotificationConfigurationInput) (*s3api.PutBucketNotificationConfigurationOutput, error) {
-	targets, err := event.Parse(in.NotificationConfiguration, func() string { return c.IDs.UUID() })
+	targets, err := event.Parse(in.NotificationConfiguration, c.IDs.UUID)
 	if err != nil {
 		return nil, err
 	}
@@ -41,14 +40,9 @@ func (s *svc) putBucketNotificationConfiguration(ctx context.Context, c *service
 		return nil, err
 	}
 	if !value(in.SkipDestinationValidation) {
-		msg, err := event.TestMessage(b.Name, c.RequestID, c.Now)
-		if err != nil {
-			return nil, err
-		}
 		for i := range targets {
-			if err := s.send(ctx, c, b, targets[i].Queue, msg); err != nil {
-				return nil, awserr.New("InvalidArgument", 400, "Unable to validate the following destination configurations").
-					With("ArgumentName1", targets[i].Queue).With("ArgumentValue1", "The destination queue does not exist or its policy does not let S3 send to it")
+			if err := s.probe(ctx, c, b, &targets[i]); err != nil {
+				return nil, err
 			}
 		}
 	}
@@ -56,6 +50,33 @@ func (s *svc) putBucketNotificationConfiguration(ctx context.Context, c *service
 		b.Notifications = targets
 		return nil
 	})
+}
+
+// probe sends the test event, and so finds out whether the queue can be reached.
+func (s *svc) probe(ctx context.Context, c *service.Call, b *bucket, t *event.Target) error {
+	msg, err := event.TestMessage(b.Name, c.RequestID, c.Now)
+	if err != nil {
+		return err
+	}
+	err = send(ctx, c, b.Name, b.Owner, t, msg)
+	if awserr.As(err) != nil {
+		return awserr.New("InvalidArgument", 400, "Unable to validate the following destination configurations").
+			With("ArgumentName", t.Queue).With("ArgumentValue", "The destination queue does not exist or its policy does not allow the bucket to send messages")
+	}
+	return err
+}
+
+// send puts a message into a target's queue as S3.
+func send(ctx context.Context, c *service.Call, bucket string, owner arn.AccountID, t *event.Target, msg []byte) error {
+	a, err := arn.Parse(t.Queue)
+	if err != nil {
+		return err
+	}
+	as := service.As{Service: "s3.amazonaws.com", SourceARN: bucketARN(bucket), SourceAccount: owner, Account: a.AccountID, Region: a.Region}
+	_, err = service.Invoke(ctx, c, as, sqsapi.SendMessage, &sqsapi.SendMessageInput{
+		QueueUrl: "http://localhost/" + string(a.AccountID) + "/" + a.Resource, MessageBody: string(msg),
+	})
+	return err
 }
 
 func (s *svc) getBucketNotificationConfiguration(ctx context.Context, c *service.Call, in *s3api.GetBucketNotificationConfigurationInput) (*s3api.GetBucketNotificationConfigurationOutput, error) {
@@ -66,39 +87,33 @@ func (s *svc) getBucketNotificationConfiguration(ctx context.Context, c *service
 	return &s3api.GetBucketNotificationConfigurationOutput{QueueConfigurations: event.Output(b.Notifications)}, nil
 }
 
-// delivery is the payload of a notifyKind job.
+// delivery is the payload of a job that delivers one event to one target.
 type delivery struct {
-	Bucket string        `json:"bucket"`
-	Owner  arn.AccountID `json:"owner"`
-	Queue  string        `json:"queue"`
-	Body   []byte        `json:"body"`
+	Event  event.Event  `cbor:"event"`
+	Target event.Target `cbor:"target"`
 }
 
-// emit queues an event for every target that selects it, in the transaction of
-// what happened.
+// emit has an event delivered to the targets that want it, once the
+// transaction has committed.
 func (s *svc) emit(tx *kv.Tx, c *service.Call, b *bucket, o *object, name string) error {
 	for i := range b.Notifications {
 		t := &b.Notifications[i]
 		if !t.Selects(name, o.Key) {
 			continue
 		}
-		e := event.Event{
-			Name: name, Time: c.Now, Region: b.Region, Bucket: b.Name, Owner: b.Owner, Key: o.Key, Size: o.Size, ETag: o.ETag,
-			Sequencer: fmt.Sprintf("%016X", c.Now.UnixNano()), Principal: c.Principal.ARN, SourceIP: c.Transport.SourceIP,
-			RequestID: c.RequestID, HasContent: !o.Marker,
-		}
-		if b.Versioning != "" {
-			e.VersionID = o.Version
-		}
-		body, err := e.Message(t)
+		d := delivery{Target: *t, Event: event.Event{
+			Name: name, Time: c.Now, Region: b.Region, Bucket: b.Name, Owner: b.Owner, Key: o.Key, Size: o.Size, ETag: o.ETag, VersionID: value(b.shown(o)),
+			Sequencer: fmt.Sprintf("%016X", c.Now.UnixNano()), Principal: "AWS:" + c.Principal.UserID, SourceIP: c.Transport.SourceIP, RequestID: c.RequestID,
+			HasContent: o.ETag != "",
+		}}
+		payload, err := cbor.Marshal(d)
 		if err != nil {
 			return err
 		}
-		payload, err := json.Marshal(delivery{b.Name, b.Owner, t.Queue, body})
-		if err != nil {
-			return err
+		j := &service.Job{Kind: notifyKind, ID: c.RequestID + " " + b.ID + " " + t.ID + " " + name + " " + o.Version + " " + o.Key, Account: b.Owner, Region: b.Region, RunAt: c.Now, Payload: payload}
+		if len(j.ID) > maxJobID {
+			j.ID = c.RequestID + " " + c.IDs.Hex(32)
 		}
-		j := &service.Job{Kind: notifyKind, ID: c.RequestID + "/" + o.Key + "/" + t.ID, Account: b.Owner, Region: b.Region, RunAt: c.Now, Payload: payload}
 		if err := service.Enqueue(tx, j); err != nil {
 			return err
 		}
@@ -106,30 +121,23 @@ func (s *svc) emit(tx *kv.Tx, c *service.Call, b *bucket, o *object, name string
 	return nil
 }
 
-// deliver sends one event. A queue that is gone or closed to S3 ends it, as on
-// AWS, after some tries.
+// maxJobID keeps a job's id within what a key of kv can hold.
+const maxJobID = 900
+
+// deliver sends one event to one queue. It is tried again when that fails.
 func (s *svc) deliver(ctx context.Context, c *service.Call, j *service.Job) (time.Time, error) {
 	var d delivery
-	if err := json.Unmarshal(j.Payload, &d); err != nil {
+	if err := cbor.Unmarshal(j.Payload, &d); err != nil {
 		return time.Time{}, err
 	}
-	err := s.send(ctx, c, &bucket{Name: d.Bucket, Owner: d.Owner}, d.Queue, d.Body)
-	var refused *awserr.Error
-	if errors.As(err, &refused) && (j.Attempts >= undeliverable || refused.Fault == awserr.Client && j.Attempts > 2) {
-		s.env.Log.Warn("an event of a bucket cannot be delivered", "bucket", d.Bucket, "queue", d.Queue, "error", err)
+	msg, err := d.Event.Message(&d.Target)
+	if err != nil {
+		return time.Time{}, err
+	}
+	err = send(ctx, c, d.Event.Bucket, d.Event.Owner, &d.Target, msg)
+	if err != nil && j.Attempts >= maxDeliveries {
+		s.env.Log.Warn("give up a notification", "bucket", d.Event.Bucket, "queue", d.Target.Queue, "error", err)
 		return time.Time{}, nil
 	}
 	return time.Time{}, err
-}
-
-// send puts a message into a queue, as S3 on behalf of the bucket.
-func (s *svc) send(ctx context.Context, c *service.Call, b *bucket, queue string, body []byte) error {
-	q, err := arn.Parse(queue)
-	if err != nil {
-		return err
-	}
-	as := service.As{Service: "s3.amazonaws.com", SourceARN: bucketARN(b.Name), SourceAccount: b.Owner, Account: q.AccountID, Region: q.Region}
-	url := "/" + string(q.AccountID) + "/" + q.Resource
-	_, err = service.Invoke(ctx, c, as, sqsapi.SendMessage, &sqsapi.SendMessageInput{QueueUrl: url, MessageBody: string(body)})
-	return err
 }

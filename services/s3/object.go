@@ -6,10 +6,13 @@ import (
 	"math"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gigawatt-cloud/gigawatt/aws/awserr"
 	"github.com/gigawatt-cloud/gigawatt/kv"
 	"github.com/gigawatt-cloud/gigawatt/service"
+	"github.com/gigawatt-cloud/gigawatt/services/s3/acl"
+	"github.com/gigawatt-cloud/gigawatt/services/s3/body"
 )
 
 // object is one version of an object, or a delete marker.
@@ -24,12 +27,12 @@ type object struct {
 	Modified time.Time `cbor:"modified"`
 	ETag     string    `cbor:"etag"`
 	Size     int64     `cbor:"size"`
-	ACL      acl       `cbor:"acl"`
+	ACL      acl.List  `cbor:"acl"`
 	Class    string    `cbor:"class"`
 	Checksum sum       `cbor:"checksum"`
-	Body     body      `cbor:"body"`
+	Body     body.Ref  `cbor:"body"`
 	// Parts is how many parts the object was uploaded in, 0 for one put; they
-	// are in the table of parts under the body's UID.
+	// are in the table of parts under the body's UID, the id of the upload.
 	Parts   int      `cbor:"parts"`
 	Headers headers  `cbor:"headers"`
 	Meta    metadata `cbor:"meta"`
@@ -58,29 +61,23 @@ type headers struct {
 	Redirect    string `cbor:"redirect"`
 }
 
-// part is one part of an object that was uploaded in parts.
-type part struct {
-	Number   int32     `cbor:"n"`
-	ETag     string    `cbor:"etag"`
-	Modified time.Time `cbor:"modified"`
-	Checksum sum       `cbor:"checksum"`
-	Body     body      `cbor:"body"`
-}
-
-var (
-	objects   = kv.NewTable[object]("s3/object") // bucket ID, key, order
-	partLists = kv.NewTable[[]part]("s3/parts")  // body UID -> parts
-)
+var objects = kv.NewTable[object]("s3/object") // bucket ID, key, order
 
 const (
 	nullVersion = "null"
 	maxKey      = 1024
+	// maxEncodedKey leaves room for the other parts of a row's key.
+	maxEncodedKey = 1900
 	// oldest is the order of the version of a bucket that never had versions.
 	oldest = uint64(math.MaxUint64)
 )
 
 func checkKey(key string) error {
-	if len(key) > maxKey {
+	if !utf8.ValidString(key) {
+		return awserr.New("InvalidURI", 400, "Couldn't parse the specified URI.")
+	}
+	// Differs from AWS: a key of which more than 900 bytes are control characters 0 and 1 is too long.
+	if len(key) > maxKey || len(kv.K(key)) > maxEncodedKey {
 		return awserr.New("KeyTooLongError", 400, "Your key is too long").With("Size", len(key)).With("MaxSizeAllowed", maxKey)
 	}
 	return nil
@@ -138,6 +135,9 @@ func findNull(tx *kv.Tx, b *bucket, key string) (*object, error) {
 // findAny returns a version, which may be a delete marker: the newest when
 // version is "". It is nil when there is none.
 func findAny(tx *kv.Tx, b *bucket, key, version string) (*object, error) {
+	if err := checkKey(key); err != nil {
+		return nil, err
+	}
 	switch version {
 	case "":
 		return newest(tx, b, key)
@@ -167,9 +167,9 @@ func findVersion(tx *kv.Tx, b *bucket, key, version string) (*object, error) {
 	case o == nil:
 		return nil, errNoSuchVersion(key, version)
 	case o.Marker && version == "":
-		return nil, errNoSuchKey(key).With("x-amz-delete-marker", true)
+		return nil, errNoSuchKey(key).With("x-amz-delete-marker", true).With("x-amz-version-id", o.Version)
 	case o.Marker:
-		return nil, awserr.New("MethodNotAllowed", 405, "The specified method is not allowed against this resource.").With("ResourceType", "DeleteMarker").With("Method", "GET")
+		return nil, awserr.New("MethodNotAllowed", 405, "The specified method is not allowed against this resource.").With("ResourceType", "DeleteMarker").With("Method", "GET").With("x-amz-delete-marker", true).With("x-amz-version-id", o.Version).With("Last-Modified", o.Modified.UTC().Format(httpTime))
 	}
 	return o, nil
 }
@@ -179,14 +179,14 @@ func putRow(tx *kv.Tx, b *bucket, o *object) error {
 }
 
 // removeRow deletes a version with its bytes.
-func removeRow(tx *kv.Tx, b *bucket, o *object) error {
+func removeRow(tx *kv.Tx, c *service.Call, b *bucket, o *object) error {
 	if err := objects.Delete(tx, b.ID, o.Key, o.Order); err != nil {
 		return err
 	}
 	if o.Marker {
 		return nil
 	}
-	return discard(tx, o)
+	return discard(tx, c, o)
 }
 
 // write adds a version, or replaces the null version, by the bucket's
@@ -215,7 +215,7 @@ func write(tx *kv.Tx, c *service.Call, b *bucket, o *object) error {
 			return err
 		}
 		if null != nil {
-			if err := removeRow(tx, b, null); err != nil {
+			if err := removeRow(tx, c, b, null); err != nil {
 				return err
 			}
 			if latest.Order == null.Order {
@@ -235,9 +235,9 @@ func write(tx *kv.Tx, c *service.Call, b *bucket, o *object) error {
 // discardOld removes the only version of a key that is overwritten.
 func discardOld(tx *kv.Tx, c *service.Call, b *bucket, o *object) error {
 	if o.Order != oldest { // left over from a time with versions
-		return removeRow(tx, b, o)
+		return removeRow(tx, c, b, o)
 	}
-	return discard(tx, o)
+	return discard(tx, c, o)
 }
 
 // quoted is an ETag in the API's form.

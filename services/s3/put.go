@@ -14,6 +14,8 @@ import (
 	"github.com/gigawatt-cloud/gigawatt/aws/policy"
 	"github.com/gigawatt-cloud/gigawatt/kv"
 	"github.com/gigawatt-cloud/gigawatt/service"
+	"github.com/gigawatt-cloud/gigawatt/services/s3/acl"
+	"github.com/gigawatt-cloud/gigawatt/services/s3/body"
 	"github.com/gigawatt-cloud/gigawatt/services/s3/event"
 )
 
@@ -60,9 +62,12 @@ func requestTags(ctx policy.Context, tagging *string) {
 
 // needAttributes are the permissions for what is set together with an object.
 func needAttributes(bucket, key string, tagging, mode, hold *string) (needs []policy.Need) {
-	for action, v := range map[string]*string{"s3:PutObjectTagging": tagging, "s3:PutObjectRetention": mode, "s3:PutObjectLegalHold": hold} {
-		if v != nil {
-			needs = append(needs, policy.Need{Action: action, Resource: objectARN(bucket, key)})
+	for _, n := range []struct {
+		action string
+		value  *string
+	}{{"s3:PutObjectTagging", tagging}, {"s3:PutObjectRetention", mode}, {"s3:PutObjectLegalHold", hold}} {
+		if n.value != nil {
+			needs = append(needs, policy.Need{Action: n.action, Resource: objectARN(bucket, key)})
 		}
 	}
 	return needs
@@ -72,41 +77,41 @@ func (s *svc) putObject(ctx context.Context, c *service.Call, in *s3api.PutObjec
 	a := attributes{
 		in.ContentType, in.CacheControl, in.ContentDisposition, in.ContentEncoding, in.ContentLanguage, in.Expires, in.WebsiteRedirectLocation,
 		in.Metadata, in.Tagging, in.StorageClass, in.ServerSideEncryption, in.SSEKMSKeyId, in.SSEKMSEncryptionContext, in.BucketKeyEnabled,
-		aclHeaders{in.ACL, in.GrantFullControl, in.GrantRead, in.GrantReadACP, nil, in.GrantWriteACP},
+		acl.Headers{Canned: in.ACL, Full: in.GrantFullControl, Read: in.GrantRead, ReadACP: in.GrantReadACP, WriteACP: in.GrantWriteACP},
 		in.ObjectLockMode, in.ObjectLockRetainUntilDate, in.ObjectLockLegalHoldStatus,
 	}
-	o, err := a.object(c, in.Key)
+	ck, err := body.ParseKey(in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5)
 	if err != nil {
 		return nil, err
 	}
-	ck, err := parseCustomerKey(in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5)
+	o, err := a.object(c, in.Key, ck)
 	if err != nil {
 		return nil, err
 	}
-	want, err := newSums(c, givenSums{
+	want, err := newSums(c, checksums{
 		checksum.CRC32: in.ChecksumCRC32, checksum.CRC32C: in.ChecksumCRC32C, checksum.CRC64NVME: in.ChecksumCRC64NVME, checksum.SHA1: in.ChecksumSHA1,
 		checksum.SHA256: in.ChecksumSHA256, checksum.SHA512: in.ChecksumSHA512, checksum.MD5: in.ChecksumMD5, checksum.XXHASH64: in.ChecksumXXHASH64,
 	}, in.ChecksumAlgorithm, in.ContentMD5)
 	if err != nil {
 		return nil, err
 	}
-	if in.ContentLength != nil && *in.ContentLength > maxPutSize {
-		return nil, awserr.New("EntityTooLarge", 400, "Your proposed upload exceeds the maximum allowed size").With("ProposedSize", *in.ContentLength).With("MaxSizeAllowed", int64(maxPutSize))
+	if in.ContentLength != nil && *in.ContentLength > body.MaxSize {
+		return nil, body.ErrTooLarge(*in.ContentLength)
 	}
 	// The bucket is looked at before the body is read, and again with it.
 	b, err := viewBucket(ctx, c, in.Bucket, in.ExpectedBucketOwner)
 	if err != nil {
 		return nil, err
 	}
-	charged, err := b.admitPayer(c, in.RequestPayer)
+	charged, err := b.AdmitPayer(c, b.Owner, in.RequestPayer)
 	if err != nil {
 		return nil, err
 	}
-	rv, err := s.receive(ctx, c.IDs.Hex(32), in.Body, want, ck, maxPutSize)
+	rv, err := s.bodies.Receive(ctx, c.IDs.Hex(32), in.Body, want, ck)
 	if err != nil {
 		return nil, err
 	}
-	o.receive(rv, ck)
+	o.receive(rv, want, ck)
 	err = c.Update(ctx, func(tx *kv.Tx) error {
 		if b, err = findBucket(tx, in.Bucket, in.ExpectedBucketOwner); err != nil {
 			return err
@@ -117,7 +122,7 @@ func (s *svc) putObject(ctx context.Context, c *service.Call, in *s3api.PutObjec
 		if err := a.settle(c, b, o); err != nil {
 			return err
 		}
-		if err := rv.put(tx); err != nil {
+		if err := rv.Put(tx); err != nil {
 			return err
 		}
 		if err := write(tx, c, b, o); err != nil {
@@ -126,21 +131,30 @@ func (s *svc) putObject(ctx context.Context, c *service.Call, in *s3api.PutObjec
 		return s.emit(tx, c, b, o, event.CreatedPut)
 	})
 	if err != nil {
-		s.drop(ctx, rv)
+		s.bodies.Drop(ctx, rv, err)
 		return nil, err
 	}
-	out := &s3api.PutObjectOutput{ETag: ptr(quoted(o.ETag)), VersionId: b.shown(o), RequestCharged: charged, Expiration: b.expiration(o)}
+	out := &s3api.PutObjectOutput{ETag: ptr(quoted(o.ETag)), VersionId: b.written(o), RequestCharged: charged, Expiration: b.expiration(o)}
 	o.encryption(&out.ServerSideEncryption, &out.SSECustomerAlgorithm, &out.SSECustomerKeyMD5, &out.BucketKeyEnabled)
 	setChecksum(out, o.Checksum)
 	return out, nil
 }
 
 // receive takes over a body that was read whole.
-func (o *object) receive(rv *received, ck *customerKey) {
-	o.Body, o.Size, o.ETag, o.Checksum = rv.body, rv.Size, hex.EncodeToString(rv.etag[:]), rv.sums.stored()
+func (o *object) receive(rv *body.Received, want *sums, ck *body.Key) {
+	o.Body, o.Size, o.ETag, o.Checksum = rv.Ref, rv.Size, hex.EncodeToString(rv.MD5[:]), want.stored()
 	if ck != nil {
-		o.CustomerKey = ck.md5
+		o.CustomerKey = ck.MD5
 	}
+}
+
+// written is the version id that answers to writes tell: none for a version
+// that has none of its own.
+func (b *bucket) written(o *object) *string {
+	if b.Versioning != s3api.BucketVersioningStatusEnabled {
+		return nil
+	}
+	return &o.Version
 }
 
 // shown is the version id that answers tell: none without versioning.
@@ -204,7 +218,7 @@ func needCopyObject(_ *service.Call, in *s3api.CopyObjectInput) []policy.Need {
 type source struct {
 	bucket *bucket
 	object *object
-	key    *customerKey
+	key    *body.Key
 }
 
 func (s *svc) copyObject(ctx context.Context, c *service.Call, in *s3api.CopyObjectInput) (*s3api.CopyObjectOutput, error) {
@@ -213,7 +227,7 @@ func (s *svc) copyObject(ctx context.Context, c *service.Call, in *s3api.CopyObj
 		return nil, err
 	}
 	src := &source{}
-	if src.key, err = parseCustomerKey(in.CopySourceSSECustomerAlgorithm, in.CopySourceSSECustomerKey, in.CopySourceSSECustomerKeyMD5); err != nil {
+	if src.key, err = body.ParseKey(in.CopySourceSSECustomerAlgorithm, in.CopySourceSSECustomerKey, in.CopySourceSSECustomerKeyMD5); err != nil {
 		return nil, err
 	}
 	if err := s.findSource(ctx, c, src, from, in.ExpectedSourceBucketOwner, in.RequestPayer); err != nil {
@@ -231,16 +245,16 @@ func (s *svc) copyObject(ctx context.Context, c *service.Call, in *s3api.CopyObj
 	if same && value(in.MetadataDirective) != s3api.MetadataDirectiveReplace && in.StorageClass == nil && in.WebsiteRedirectLocation == nil && in.ServerSideEncryption == nil && in.SSECustomerKey == nil && src.key == nil {
 		return nil, errInvalidRequest("This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.")
 	}
-	o, err := a.object(c, in.Key)
+	ck, err := body.ParseKey(in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5)
+	if err != nil {
+		return nil, err
+	}
+	o, err := a.object(c, in.Key, ck)
 	if err != nil {
 		return nil, err
 	}
 	if value(in.TaggingDirective) != s3api.TaggingDirectiveReplace {
 		o.Tags = src.object.Tags
-	}
-	ck, err := parseCustomerKey(in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5)
-	if err != nil {
-		return nil, err
 	}
 	want, err := copySums(src.object, in.ChecksumAlgorithm)
 	if err != nil {
@@ -250,7 +264,7 @@ func (s *svc) copyObject(ctx context.Context, c *service.Call, in *s3api.CopyObj
 	if err != nil {
 		return nil, err
 	}
-	o.receive(rv, ck)
+	o.receive(rv, want, ck)
 	var b *bucket
 	err = c.Update(ctx, func(tx *kv.Tx) error {
 		if b, err = findBucket(tx, in.Bucket, in.ExpectedBucketOwner); err != nil {
@@ -262,7 +276,7 @@ func (s *svc) copyObject(ctx context.Context, c *service.Call, in *s3api.CopyObj
 		if err := a.settle(c, b, o); err != nil {
 			return err
 		}
-		if err := rv.put(tx); err != nil {
+		if err := rv.Put(tx); err != nil {
 			return err
 		}
 		if err := write(tx, c, b, o); err != nil {
@@ -271,12 +285,12 @@ func (s *svc) copyObject(ctx context.Context, c *service.Call, in *s3api.CopyObj
 		return s.emit(tx, c, b, o, event.CreatedCopy)
 	})
 	if err != nil {
-		s.drop(ctx, rv)
+		s.bodies.Drop(ctx, rv, err)
 		return nil, err
 	}
 	result := &s3api.CopyObjectResult{ETag: ptr(quoted(o.ETag)), LastModified: &o.Modified}
 	setChecksum(result, o.Checksum)
-	out := &s3api.CopyObjectOutput{CopyObjectResult: result, VersionId: b.shown(o), Expiration: b.expiration(o), CopySourceVersionId: src.bucket.shown(src.object)}
+	out := &s3api.CopyObjectOutput{CopyObjectResult: result, VersionId: b.written(o), Expiration: b.expiration(o), CopySourceVersionId: src.bucket.shown(src.object)}
 	o.encryption(&out.ServerSideEncryption, &out.SSECustomerAlgorithm, &out.SSECustomerKeyMD5, &out.BucketKeyEnabled)
 	return out, nil
 }
@@ -287,7 +301,7 @@ func (s *svc) findSource(ctx context.Context, c *service.Call, src *source, from
 		if src.bucket, err = findBucket(tx, from.bucket, expected); err != nil {
 			return err
 		}
-		if _, err := src.bucket.admitPayer(c, payer); err != nil {
+		if _, err := src.bucket.AdmitPayer(c, src.bucket.Owner, payer); err != nil {
 			return err
 		}
 		src.object, err = findVersion(tx, src.bucket, from.key, from.version)
@@ -307,7 +321,7 @@ func (s *svc) copied(in *s3api.CopyObjectInput, from *object) (*attributes, erro
 	a := &attributes{
 		in.ContentType, in.CacheControl, in.ContentDisposition, in.ContentEncoding, in.ContentLanguage, in.Expires, in.WebsiteRedirectLocation,
 		in.Metadata, nil, in.StorageClass, in.ServerSideEncryption, in.SSEKMSKeyId, in.SSEKMSEncryptionContext, in.BucketKeyEnabled,
-		aclHeaders{in.ACL, in.GrantFullControl, in.GrantRead, in.GrantReadACP, nil, in.GrantWriteACP},
+		acl.Headers{Canned: in.ACL, Full: in.GrantFullControl, Read: in.GrantRead, ReadACP: in.GrantReadACP, WriteACP: in.GrantWriteACP},
 		in.ObjectLockMode, in.ObjectLockRetainUntilDate, in.ObjectLockLegalHoldStatus,
 	}
 	for name, d := range map[string]*string{"x-amz-metadata-directive": in.MetadataDirective, "x-amz-tagging-directive": in.TaggingDirective} {
@@ -327,7 +341,7 @@ func (s *svc) copied(in *s3api.CopyObjectInput, from *object) (*attributes, erro
 }
 
 // receiveCopy seals a range of the source again, under a key of its own.
-func (s *svc) receiveCopy(ctx context.Context, c *service.Call, src *source, want *sums, ck *customerKey, off, n int64) (rv *received, err error) {
+func (s *svc) receiveCopy(ctx context.Context, c *service.Call, src *source, want *sums, ck *body.Key, off, n int64) (rv *body.Received, err error) {
 	var r io.ReadCloser
 	err = c.View(ctx, func(tx *kv.Tx) (err error) {
 		r, err = s.openObject(ctx, tx, src.object, src.key, off, n)
@@ -337,7 +351,7 @@ func (s *svc) receiveCopy(ctx context.Context, c *service.Call, src *source, wan
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	rv, err = s.receive(ctx, c.IDs.Hex(32), r, want, ck, maxPutSize)
+	rv, err = s.bodies.Receive(ctx, c.IDs.Hex(32), r, want, ck)
 	if err != nil {
 		return nil, fmt.Errorf("copy: %w", err)
 	}

@@ -21,39 +21,42 @@ import (
 	"github.com/gigawatt-cloud/gigawatt/aws/policy"
 	"github.com/gigawatt-cloud/gigawatt/aws/smithy"
 	"github.com/gigawatt-cloud/gigawatt/service"
+	"github.com/gigawatt-cloud/gigawatt/services/s3/body"
 	"github.com/gigawatt-cloud/gigawatt/services/s3/config"
 )
 
 type svc struct {
-	env service.Env
+	env    service.Env
+	bodies *body.Store
+	config *config.Operations
 	// ownership is the ObjectOwnership of buckets that are made without one.
 	ownership string
 }
 
 // New returns the service.
 func New(env service.Env) *service.Service {
-	s := &svc{env: env, ownership: s3api.ObjectOwnershipBucketOwnerEnforced}
+	s := &svc{env: env, bodies: body.New(env.Blobs, env.MasterKey, env.Log), ownership: s3api.ObjectOwnershipBucketOwnerEnforced}
+	s.config = config.New(lender{}, env.DB, env.Log)
 	if env.LegacyACLs {
 		s.ownership = s3api.ObjectOwnershipObjectWriter
 	}
-	conf := config.New(lender{}, env.DB, env.Log)
 	return &service.Service{
-		Name: "s3", Served: conf.Served, Resource: s.resource, Invalid: invalid, Start: s.start, Jobs: s.jobs(conf),
+		Name: "s3", Resource: s.resource, Invalid: invalid, Start: s.start, Jobs: s.jobs(), Served: s.config.Served,
 		Handlers: slices.Concat(
-			s.bucketHandlers(), s.accessHandlers(), conf.Handlers(), s.encryptionHandlers(), s.objectHandlers(), s.listHandlers(),
-			s.tagHandlers(), s.lockHandlers(), s.lifecycleHandlers(), s.notificationHandlers(),
+			s.bucketHandlers(), s.accessHandlers(), s.encryptionHandlers(), s.config.Handlers(), s.objectHandlers(), s.listHandlers(),
+			s.tagHandlers(), s.objectACLHandlers(), s.lockHandlers(), s.multipartHandlers(), s.lifecycleHandlers(), s.notificationHandlers(),
 		),
 	}
 }
 
-func (s *svc) jobs(conf *config.Operations) []service.JobKind {
+func (s *svc) jobs() []service.JobKind {
 	return []service.JobKind{
 		{Name: garbageKind, Run: s.collect},
 		{Name: sweepKind, Run: s.sweep},
 		{Name: meterKind, Run: s.meterStorage},
+		{Name: logKind, Run: s.config.DeliverLogs},
 		{Name: lifecycleKind, Run: s.runLifecycle},
 		{Name: notifyKind, Run: s.deliver, Parallel: 4},
-		{Name: logKind, Run: conf.DeliverLogs},
 	}
 }
 

@@ -108,15 +108,14 @@ func needDeleteObjectTagging(_ *service.Call, in *s3api.DeleteObjectTaggingInput
 	return []policy.Need{needObject("DeleteObjectTagging", "DeleteObjectVersionTagging", in.Bucket, in.Key, in.VersionId)}
 }
 
-// setTags replaces the tags of a version and returns its id; name is the event
-// that this is.
-func (s *svc) setTags(ctx context.Context, c *service.Call, name, bucket, key string, version, expected, payer *string, tags []tag) (shown *string, err error) {
+// setTags replaces the tags of a version and returns its id.
+func (s *svc) setTags(ctx context.Context, c *service.Call, bucket, key string, version, expected, payer *string, tags []tag) (shown *string, err error) {
 	err = c.Update(ctx, func(tx *kv.Tx) error {
 		b, err := findBucket(tx, bucket, expected)
 		if err != nil {
 			return err
 		}
-		if _, err := b.admitPayer(c, payer); err != nil {
+		if _, err := b.AdmitPayer(c, b.Owner, payer); err != nil {
 			return err
 		}
 		o, err := findVersion(tx, b, key, value(version))
@@ -126,6 +125,10 @@ func (s *svc) setTags(ctx context.Context, c *service.Call, name, bucket, key st
 		o.Tags, shown = tags, b.shown(o)
 		if err := putRow(tx, b, o); err != nil {
 			return err
+		}
+		name := event.TaggingPut
+		if tags == nil {
+			name = event.TaggingDelete
 		}
 		return s.emit(tx, c, b, o, name)
 	})
@@ -140,7 +143,7 @@ func (s *svc) putObjectTagging(ctx context.Context, c *service.Call, in *s3api.P
 	if err != nil {
 		return nil, err
 	}
-	version, err := s.setTags(ctx, c, event.TaggingPut, in.Bucket, in.Key, in.VersionId, in.ExpectedBucketOwner, in.RequestPayer, tags)
+	version, err := s.setTags(ctx, c, in.Bucket, in.Key, in.VersionId, in.ExpectedBucketOwner, in.RequestPayer, tags)
 	if err != nil {
 		return nil, err
 	}
@@ -154,7 +157,7 @@ func (s *svc) getObjectTagging(ctx context.Context, c *service.Call, in *s3api.G
 		if err != nil {
 			return err
 		}
-		if _, err := b.admitPayer(c, in.RequestPayer); err != nil {
+		if _, err := b.AdmitPayer(c, b.Owner, in.RequestPayer); err != nil {
 			return err
 		}
 		o, err := findVersion(tx, b, in.Key, value(in.VersionId))
@@ -168,7 +171,7 @@ func (s *svc) getObjectTagging(ctx context.Context, c *service.Call, in *s3api.G
 }
 
 func (s *svc) deleteObjectTagging(ctx context.Context, c *service.Call, in *s3api.DeleteObjectTaggingInput) (*s3api.DeleteObjectTaggingOutput, error) {
-	version, err := s.setTags(ctx, c, event.TaggingDelete, in.Bucket, in.Key, in.VersionId, in.ExpectedBucketOwner, nil, nil)
+	version, err := s.setTags(ctx, c, in.Bucket, in.Key, in.VersionId, in.ExpectedBucketOwner, nil, nil)
 	if err != nil {
 		return nil, err
 	}
