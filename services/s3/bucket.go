@@ -274,7 +274,7 @@ func (s *svc) deleteBucket(ctx context.Context, c *service.Call, in *s3api.Delet
 			}
 			return awserr.New("BucketNotEmpty", 409, "The bucket you tried to delete is not empty").With("BucketName", in.Bucket)
 		}
-		if err := dropUploads(tx, c, b); err != nil {
+		if err := dropUploads(tx, b); err != nil {
 			return err
 		}
 		if err := config.Forget(tx, b.Name); err != nil {

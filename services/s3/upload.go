@@ -163,7 +163,7 @@ func dropUpload(tx *kv.Tx, b *bucket, u *upload) error {
 const maxDroppedUploads = 1000
 
 // dropUploads drops all uploads of a bucket that is deleted.
-func dropUploads(tx *kv.Tx, c *service.Call, b *bucket) error {
+func dropUploads(tx *kv.Tx, b *bucket) error {
 	n := 0
 	for r, err := range uploads.Scan(tx, kv.Scan{Prefix: []any{b.ID}}) {
 		if err != nil {

@@ -16,6 +16,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/gigawatt-cloud/gigawatt/test/process"
 )
 
 // baselineCommand makes this program the baseline server.
@@ -24,10 +26,11 @@ const baselineCommand = "baseline"
 // objectSize is the size of what is put and got.
 const objectSize = 1 << 20
 
-// baseline is a process that does with net/http what nobody can avoid: serve a
-// file; hash a body, write it and fsync it.
+// baseline is a process that does with net/http what nobody can avoid: answer;
+// serve a file; hash a body, write it and fsync it.
 type baseline struct {
 	endpoint string
+	process  *process.Process
 	cmd      *exec.Cmd
 	stdin    io.Closer
 }
@@ -54,7 +57,7 @@ func startBaseline(dir string) (*baseline, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start the baseline: %w", err), in.Close(), c.Wait())
 	}
-	return &baseline{endpoint: strings.TrimSpace(line), cmd: c, stdin: in}, nil
+	return &baseline{endpoint: strings.TrimSpace(line), process: &process.Process{PID: c.Process.Pid}, cmd: c, stdin: in}, nil
 }
 
 // stop ends the process, which lives as long as its standard input.
@@ -71,6 +74,10 @@ func serveBaseline(dir string) error {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /object", func(w http.ResponseWriter, r *http.Request) { serveFile(w, r, file) })
+	mux.HandleFunc("POST /", func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		_, _ = w.Write([]byte("nothing was done"))
+	})
 	mux.HandleFunc("PUT /{key}", func(w http.ResponseWriter, r *http.Request) { storeFile(w, r, dir) })
 	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it lives as long as the process
 	if err != nil {

@@ -96,3 +96,19 @@ func BenchmarkPutObject4KB(b *testing.B) {
 		return err
 	})
 }
+
+func BenchmarkGetObject1MB(b *testing.B) {
+	c := cloud(b, "s3", "GetObject")
+	if err := c.bucket(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	if err := c.one(b.Context(), http.MethodPut, "/"+bucket+"/object", randomBytes(objectSize)); err != nil {
+		b.Fatal(err)
+	}
+	q, err := newSigner(&c.gw.Credentials).sign("s3", http.MethodGet, "/"+bucket+"/object", nil, nil, hashOf(nil))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(objectSize)
+	repeat(b, c, func(l *lane) error { _, err := l.do(q); return err })
+}

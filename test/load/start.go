@@ -89,39 +89,61 @@ func measureKV(ctx context.Context, b *bench) (err error) {
 }
 
 // measureIdentity measures the processor time of a signed, authorized and
-// metered call that does nothing.
+// metered call that does nothing, and that of net/http for such a request.
 func measureIdentity(ctx context.Context, b *bench) error {
-	q, err := callerIdentity(newSigner(&b.gw.Credentials))
+	s := newSigner(&b.gw.Credentials)
+	call, err := callerIdentity(s)
 	if err != nil {
 		return err
 	}
-	for _, c := range []struct {
-		name  string
-		lanes int
-	}{
-		{"GetCallerIdentity, 64 clients", manyLanes},
-		{"GetCallerIdentity, 8 clients", someLanes},
-	} {
-		if _, err := drive(ctx, b.gw.Endpoint, c.lanes, b.length/3, func(l *lane) error { _, err := l.do(q); return err }); err != nil {
-			return err // this one warms up
+	s.endpoint = b.base.endpoint
+	bare, err := callerIdentity(s)
+	if err != nil {
+		return err
+	}
+	for _, lanes := range []int{manyLanes, someLanes} {
+		var spent []time.Duration // of the bare one and of the other in turns
+		measure := func(p *process.Process, endpoint string, q *request) func() (rate, error) {
+			return func() (rate, error) {
+				x, cpu, err := timed(ctx, p, endpoint, lanes, b.length, q)
+				spent = append(spent, cpu)
+				return x, err
+			}
 		}
-		before, err := b.gw.CPU()
+		base, got, err := b.alternate(measure(b.base.process, b.base.endpoint, bare), measure(b.gw, b.gw.Endpoint, call))
 		if err != nil {
 			return err
 		}
-		x, err := drive(ctx, b.gw.Endpoint, c.lanes, b.length, func(l *lane) error { _, err := l.do(q); return err })
-		if err != nil {
-			return err
+		var of [2][]time.Duration
+		for i, d := range spent {
+			of[i%2] = append(of[i%2], d)
 		}
-		after, err := b.gw.CPU()
-		if err != nil {
-			return err
+		for i, what := range []string{"bare POST", "GetCallerIdentity"} {
+			name := fmt.Sprintf("%s, %d clients", what, lanes)
+			b.report.rated(name, []rate{base, got}[i])
+			slices.Sort(of[i])
+			cpu := float64(of[i][len(of[i])/2].Nanoseconds()) / 1000
+			row := b.report.add(row{Name: name + ": server CPU a call", Value: cpu, Unit: "µs"})
+			if i == 1 {
+				b.report.below(row, 60)
+			}
 		}
-		b.report.rated(c.name, x)
-		cpu := float64((after - before).Microseconds()) / float64(x.count)
-		b.report.below(b.report.add(row{Name: c.name + ": server CPU a call", Value: cpu, Unit: "µs"}), 60)
 	}
 	return nil
+}
+
+// timed drives a process and returns its processor time a call.
+func timed(ctx context.Context, p *process.Process, endpoint string, lanes int, length time.Duration, q *request) (rate, time.Duration, error) {
+	before, err := p.CPU()
+	if err != nil {
+		return rate{}, 0, err
+	}
+	x, err := drive(ctx, endpoint, lanes, length, func(l *lane) error { _, err := l.do(q); return err })
+	if err != nil {
+		return x, 0, err
+	}
+	after, err := p.CPU()
+	return x, (after - before) / time.Duration(x.count), err
 }
 
 func callerIdentity(s *signer) (*request, error) {
