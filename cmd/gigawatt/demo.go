@@ -56,7 +56,7 @@ type tour struct {
 }
 
 func (t *tour) run() error {
-	for _, step := range []func() error{t.user, t.denied, t.message, t.usage} {
+	for _, step := range []func() error{t.user, t.denied, t.object, t.message, t.usage} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -65,13 +65,13 @@ func (t *tour) run() error {
 	return nil
 }
 
-// user makes a user who may only send to one queue.
+// user makes a user who may only read one bucket and send to one queue.
 func (t *tour) user() error {
-	const policy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["sqs:SendMessage","sqs:GetQueueUrl"],"Resource":"arn:aws:sqs:*:*:demo-jobs"}]}`
+	const policy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::demo-photos/*"},{"Effect":"Allow","Action":"sqs:SendMessage","Resource":"arn:aws:sqs:*:*:demo-jobs"}]}`
 	if _, err := t.form(t.root, "iam", "2010-05-08", "CreateUser", "UserName", "bob"); err != nil {
 		return err
 	}
-	if _, err := t.form(t.root, "iam", "2010-05-08", "PutUserPolicy", "UserName", "bob", "PolicyName", "send-jobs", "PolicyDocument", policy); err != nil {
+	if _, err := t.form(t.root, "iam", "2010-05-08", "PutUserPolicy", "UserName", "bob", "PolicyName", "narrow", "PolicyDocument", policy); err != nil {
 		return err
 	}
 	b, err := t.form(t.root, "iam", "2010-05-08", "CreateAccessKey", "UserName", "bob")
@@ -88,28 +88,52 @@ func (t *tour) user() error {
 	bob := *t.root
 	bob.cred = sigv4.Credentials{AccessKeyID: key.ID, SecretAccessKey: key.Secret}
 	t.bob = &bob
-	fmt.Printf("iam: made the user bob with the key %s, who may send to the queue demo-jobs and nothing else\n", key.ID)
+	fmt.Printf("iam: made the user bob with the key %s, who may read demo-photos and send to demo-jobs, and nothing else\n", key.ID)
 	return nil
 }
 
 // denied shows a call that bob may not make.
 func (t *tour) denied() error {
-	var made struct{ QueueUrl string }
-	if err := t.json(t.root, "CreateQueue", map[string]string{"QueueName": "demo-jobs"}, &made); err != nil {
+	if _, err := t.s3(t.root, http.MethodPut, "/demo-photos", nil); err != nil {
 		return err
 	}
-	t.queue = made.QueueUrl
-	err := t.json(t.bob, "ReceiveMessage", map[string]string{"QueueUrl": t.queue}, &struct{}{})
+	_, err := t.s3(t.bob, http.MethodPut, "/demo-photos/cat.txt", []byte("meow"))
 	var refused *apiError
 	if !errors.As(err, &refused) || refused.Status != http.StatusForbidden {
 		return fmt.Errorf("bob was not denied: %w", err)
 	}
-	fmt.Printf("sqs: bob receives a message: %d %s\n", refused.Status, refused)
+	var e struct{ Code, Message string }
+	if err := xml.Unmarshal(refused.body, &e); err != nil {
+		return err
+	}
+	fmt.Printf("s3:  bob writes an object: %d %s\n     %s\n", refused.Status, e.Code, e.Message)
+	return nil
+}
+
+// object has root store and bob fetch.
+func (t *tour) object() error {
+	photo := bytes.Repeat([]byte("a picture of a cat. "), 1000)
+	if _, err := t.s3(t.root, http.MethodPut, "/demo-photos/cat.txt", photo); err != nil {
+		return err
+	}
+	got, err := t.s3(t.bob, http.MethodGet, "/demo-photos/cat.txt", nil)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(got, photo) {
+		return errors.New("the object came back changed")
+	}
+	fmt.Printf("s3:  root stored cat.txt and bob fetched it: %d bytes, the same\n", len(got))
 	return nil
 }
 
 // message has bob send, which he may, and root receive and delete.
 func (t *tour) message() error {
+	var made struct{ QueueUrl string }
+	if err := t.json(t.root, "CreateQueue", map[string]string{"QueueName": "demo-jobs"}, &made); err != nil {
+		return err
+	}
+	t.queue = made.QueueUrl
 	if err := t.json(t.bob, "SendMessage", map[string]string{"QueueUrl": t.queue, "MessageBody": "resize cat.txt"}, &struct{}{}); err != nil {
 		return err
 	}
@@ -148,6 +172,10 @@ func (t *tour) form(c *client, service, version, action string, pairs ...string)
 	}
 	body := []byte(v.Encode())
 	return t.send(c, service, http.MethodPost, "/", body, http.Header{"Content-Type": {"application/x-www-form-urlencoded; charset=utf-8"}})
+}
+
+func (t *tour) s3(c *client, method, path string, body []byte) ([]byte, error) {
+	return t.send(c, "s3", method, path, body, nil)
 }
 
 // json calls an operation of SQS.

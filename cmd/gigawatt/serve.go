@@ -17,20 +17,20 @@ import (
 )
 
 type serveCmd struct {
-	Config    kong.ConfigFlag `help:"Read flags from a JSON file." placeholder:"FILE" env:"GIGAWATT_CONFIG"`
-	Dir       string          `help:"Data directory; made when it is missing. Default: .gigawatt in the home directory." placeholder:"DIR" env:"GIGAWATT_DIR"`
-	Listen    string          `help:"Address to listen on." default:"127.0.0.1:4566" placeholder:"HOST:PORT" env:"GIGAWATT_LISTEN"`
-	Open      bool            `help:"Accept any credentials and check no permissions, for CI. A 12-digit access key id names the account." env:"GIGAWATT_OPEN"`
-	Dev       bool            ` help:"Allow the clock to be moved with 'gigawatt clock advance'." env:"GIGAWATT_DEV"`
-	AccountID string          `name:"account-id" help:"The cloud's own account." default:"000000000000" placeholder:"N" env:"GIGAWATT_ACCOUNT_ID"`
-	Region    string          `help:"The region of calls that name none." default:"us-east-1" env:"GIGAWATT_REGION"`
-	TLS       string          `name:"tls" help:"'self-signed' makes a certificate in the data directory." placeholder:"self-signed" env:"GIGAWATT_TLS"`
-	TLSCert   string          `name:"tls-cert" help:"Certificate file (PEM)." placeholder:"FILE" env:"GIGAWATT_TLS_CERT"`
-	TLSKey    string          `name:"tls-key" help:"Key file (PEM)." placeholder:"FILE" env:"GIGAWATT_TLS_KEY"`
-	LegacyACLs bool `name:"s3-legacy-acls" help:"New buckets allow ACLs and public access, as AWS did before April 2023." env:"GIGAWATT_S3_LEGACY_ACLS"`
-	OTLP      string          `name:"otlp" help:"Send OpenTelemetry traces to this OTLP/HTTP endpoint." placeholder:"URL" env:"GIGAWATT_OTLP"`
-	LogLevel  string          `name:"log-level" help:"debug logs every request, info the failed ones." enum:"debug,info,warn,error" default:"info" env:"GIGAWATT_LOG_LEVEL"`
-	LogJSON   bool            `name:"log-json" help:"Log JSON lines." env:"GIGAWATT_LOG_JSON"`
+	Config     kong.ConfigFlag `help:"Read flags from a JSON file." placeholder:"FILE" env:"GIGAWATT_CONFIG"`
+	Dir        string          `help:"Data directory; made when it is missing. Default: .gigawatt in the home directory." placeholder:"DIR" env:"GIGAWATT_DIR"`
+	Listen     string          `help:"Address to listen on." default:"127.0.0.1:4566" placeholder:"HOST:PORT" env:"GIGAWATT_LISTEN"`
+	Open       bool            `help:"Accept any credentials and check no permissions, for CI. A 12-digit access key id names the account." env:"GIGAWATT_OPEN"`
+	Dev        bool            ` help:"Allow the clock to be moved with 'gigawatt clock advance'." env:"GIGAWATT_DEV"`
+	AccountID  string          `name:"account-id" help:"The cloud's own account." default:"000000000000" placeholder:"N" env:"GIGAWATT_ACCOUNT_ID"`
+	Region     string          `help:"The region of calls that name none." default:"us-east-1" env:"GIGAWATT_REGION"`
+	TLS        string          `name:"tls" help:"'self-signed' makes a certificate in the data directory." placeholder:"self-signed" env:"GIGAWATT_TLS"`
+	TLSCert    string          `name:"tls-cert" help:"Certificate file (PEM)." placeholder:"FILE" env:"GIGAWATT_TLS_CERT"`
+	TLSKey     string          `name:"tls-key" help:"Key file (PEM)." placeholder:"FILE" env:"GIGAWATT_TLS_KEY"`
+	LegacyACLs bool            `name:"s3-legacy-acls" help:"New buckets allow ACLs and public access, as AWS did before April 2023." env:"GIGAWATT_S3_LEGACY_ACLS"`
+	OTLP       string          `name:"otlp" help:"Send OpenTelemetry traces to this OTLP/HTTP endpoint." placeholder:"URL" env:"GIGAWATT_OTLP"`
+	LogLevel   string          `name:"log-level" help:"debug logs every request, info the failed ones." enum:"debug,info,warn,error" default:"info" env:"GIGAWATT_LOG_LEVEL"`
+	LogJSON    bool            `name:"log-json" help:"Log JSON lines." env:"GIGAWATT_LOG_JSON"`
 }
 
 // Run serves until it is interrupted.
@@ -80,7 +80,7 @@ func logger(w io.Writer, level string, asJSON bool) *slog.Logger {
 func hint(w io.Writer, c *server.Credentials, dir string) {
 	fmt.Fprintf(w, "\n# Paste into another shell (or: eval \"$(gigawatt env --dir %s)\")\n", dir)
 	printEnv(w, c)
-	fmt.Fprintf(w, "aws sqs create-queue --queue-name my-first-queue --endpoint-url $AWS_ENDPOINT_URL\n\n")
+	fmt.Fprintf(w, "aws s3 mb s3://my-first-bucket\n\n")
 }
 
 type envCmd struct {
